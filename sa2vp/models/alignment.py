@@ -1,0 +1,28 @@
+"""Which tokens of the other stream a token may see."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def aligned_mask(grid: int) -> Tensor:
+    """Tell for each query token which key tokens of the other stream it attends to.
+
+    The class token, first, sees every token. The patch token at row r and column c sees the
+    patches at rows r-1 to r+1 and columns c-1 to c+1 that exist: 4 in a corner, 6 on an edge, 9
+    inside; never the class token.
+
+    Args:
+        grid: patches along one side of the square map.
+
+    Returns:
+        bool ``(N, N)`` with ``N = 1 + grid * grid``; ``[q, k]`` is true where q attends to k.
+    """
+    rows = torch.arange(grid * grid) // grid
+    columns = torch.arange(grid * grid) % grid
+    near = ((rows[:, None] - rows).abs() <= 1) & ((columns[:, None] - columns).abs() <= 1)
+    mask = torch.zeros(1 + grid * grid, 1 + grid * grid, dtype=torch.bool)
+    mask[0] = True
+    mask[1:, 1:] = near
+    return mask

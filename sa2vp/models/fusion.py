@@ -1,0 +1,40 @@
+"""The learned half of the fusion: what adapts one stream after it attended to the other."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+class Fusion(nn.Module):
+    """A bottleneck over the attended query stream: ``up(GELU(down(LN(attention + queries))))``.
+
+    The attention itself uses the block's frozen projections and belongs to
+    :class:`~sa2vp.models.frozen_block.FrozenBlock`.
+
+    Args:
+        dim: channels D of the backbone's tokens.
+        inter_dim: channels of the bottleneck.
+        dropout: probability after the attention and after the GELU, while training.
+    """
+
+    def __init__(self, dim: int, inter_dim: int, dropout: float) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(dim, eps=1e-6)
+        self.down = nn.Linear(dim, inter_dim)
+        self.up = nn.Linear(inter_dim, dim)
+        self.dropout = nn.Dropout(dropout)
+        for linear in (self.down, self.up):
+            init_projection(linear)
+
+    def forward(self, attention_BND: Tensor, queries_BND: Tensor) -> Tensor:
+        """Turn ``(B, N, D)`` attention output and query tokens into ``(B, N, D)`` to be added."""
+        normed_BND = self.norm(self.dropout(attention_BND) + queries_BND)
+        hidden = self.dropout(F.gelu(self.down(normed_BND)))
+        return self.up(hidden)  # type: ignore[no-any-return]
+
+
+def init_projection(linear: nn.Linear) -> None:
+    """Initialise as the published code does: Xavier-uniform weight, bias normal with std 1e-6."""
+    nn.init.xavier_uniform_(linear.weight)
+    nn.init.normal_(linear.bias, std=1e-6)

@@ -1,0 +1,1 @@
+"""One training run: objective, schedule, optimiser, epoch loop, checkpoint. No Ray."""
