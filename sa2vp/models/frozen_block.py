@@ -17,6 +17,8 @@ from timm.models.vision_transformer import Block
 from torch import Tensor
 from torch.nn import functional as F
 
+from sa2vp.models.dropout import dropout
+
 
 @dataclass(frozen=True, slots=True)
 class Heads:
@@ -41,13 +43,13 @@ class FrozenBlock:
 
     Attributes:
         block: the timm block, frozen and in evaluation mode.
-        dropout: probability after the MLP's GELU and after its second Linear.
+        dropout_rate: after the MLP's GELU and after its second Linear; 0 in evaluation.
         class_only: compute the output at the class token alone (the last block: nothing else of
             its output is read).
     """
 
     block: Block
-    dropout: float
+    dropout_rate: float
     class_only: bool
 
     def __call__(self, tokens_BND: Tensor) -> tuple[Heads, Tensor]:
@@ -111,8 +113,8 @@ class FrozenBlock:
 
     def _mlp(self, tokens_BND: Tensor) -> Tensor:
         mlp = self.block.mlp
-        hidden = F.dropout(mlp.act(mlp.fc1(tokens_BND)), self.dropout, self.dropout > 0)
-        return F.dropout(mlp.fc2(mlp.norm(hidden)), self.dropout, self.dropout > 0)
+        hidden = dropout(mlp.act(mlp.fc1(tokens_BND)), self.dropout_rate, training=True)
+        return dropout(mlp.fc2(mlp.norm(hidden)), self.dropout_rate, training=True)
 
 
 def stack_streams(*streams: Tensor) -> tuple[Tensor, list[int]]:

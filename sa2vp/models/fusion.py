@@ -5,6 +5,8 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from sa2vp.models.dropout import Dropout
+
 
 class Fusion(nn.Module):
     """A bottleneck over the attended query stream: ``up(GELU(down(LN(attention + queries))))``.
@@ -23,7 +25,7 @@ class Fusion(nn.Module):
         self.norm = nn.LayerNorm(dim, eps=1e-6)
         self.down = nn.Linear(dim, inter_dim)
         self.up = nn.Linear(inter_dim, dim)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         for linear in (self.down, self.up):
             init_projection(linear)
 

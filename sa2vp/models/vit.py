@@ -12,6 +12,7 @@ from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
 
 from sa2vp.models.alignment import aligned_mask
+from sa2vp.models.dropout import Dropout
 from sa2vp.models.frozen_block import FrozenBlock, Heads, stack_streams
 from sa2vp.models.fusion import Fusion, init_projection
 from sa2vp.models.learned import LearnedArrays
@@ -49,7 +50,7 @@ class SA2VPViT(LearnedArrays):
         super().__init__()
         self.backbone = backbone.requires_grad_(False).eval()
         self.inter_weight = inter_weight
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         dim, depth = backbone.embed_dim, len(backbone.blocks)
         tokens = 1 + backbone.patch_embed.num_patches
         self.image_to_prompt = [third * depth // 3 for third in range(3)]
@@ -100,9 +101,9 @@ class SA2VPViT(LearnedArrays):
 
     def _frozen_blocks(self) -> Iterator[FrozenBlock]:
         last = len(self.backbone.blocks) - 1
-        rate = self.dropout.p if self.training else 0.0
+        rate = self.dropout.rate if self.training else 0.0
         for index, block in enumerate(self.backbone.blocks):
-            yield FrozenBlock(block, dropout=rate, class_only=index == last)
+            yield FrozenBlock(block, dropout_rate=rate, class_only=index == last)
 
     def _embed_images(self, images: Tensor) -> Tensor:
         tokens = self.backbone._pos_embed(self.backbone.patch_embed(images))
@@ -118,7 +119,7 @@ class SA2VPViT(LearnedArrays):
 
     def _per_image(self, tokens: Tensor, batch: int) -> Tensor:
         """Repeat tokens that no image has touched yet, where dropout will tell images apart."""
-        return tokens.expand(batch, -1, -1) if self.training and self.dropout.p > 0 else tokens
+        return tokens.expand(batch, -1, -1) if self.training and self.dropout.rate > 0 else tokens
 
     def _layer(
         self, index: int, frozen: FrozenBlock, x: Tensor, p: Tensor

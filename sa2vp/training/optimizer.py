@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from torch import nn
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
 from torch.optim import AdamW
 
 
@@ -16,3 +19,29 @@ def build_adamw(model: nn.Module, *, lr: float, weight_decay: float) -> AdamW:
         ],
         lr=lr,
     )
+
+
+_MOMENTS = ("exp_avg", "exp_avg_sq")
+
+
+def adamw_arrays(model: nn.Module, optimizer: AdamW) -> dict[str, Tensor]:
+    """Name the optimiser's moments ``<moment>/<learned array>``; empty before the first step."""
+    return {
+        f"{moment}/{name}": optimizer.state[parameter][moment]
+        for name, parameter in model.named_parameters()
+        if parameter in optimizer.state
+        for moment in _MOMENTS
+    }
+
+
+def restore_adamw(
+    model: nn.Module, optimizer: AdamW, arrays: Mapping[str, Tensor], step: int
+) -> None:
+    """Put back what :func:`adamw_arrays` gave after ``step`` optimiser steps."""
+    optimizer.state.clear()
+    for name, parameter in model.named_parameters():
+        if f"{_MOMENTS[0]}/{name}" in arrays:
+            optimizer.state[parameter] = {
+                "step": torch.tensor(float(step)),
+                **{m: arrays[f"{m}/{name}"].to(parameter.device) for m in _MOMENTS},
+            }

@@ -1,0 +1,75 @@
+"""A run's whole state on disk: arrays as safetensors, counters as JSON; never the backbone."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+ARRAYS_FILE = "state.safetensors"
+COUNTERS_FILE = "state.json"
+
+
+class CheckpointError(ValueError):
+    """A checkpoint that is missing, damaged or of another run."""
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """What a run continues from.
+
+    Attributes:
+        arrays: learned arrays, optimiser moments and generator states, by prefixed names.
+        epoch: epochs done.
+        step: optimiser steps done.
+        settings: the run's settings, to refuse a checkpoint of another run.
+    """
+
+    arrays: Mapping[str, Tensor]
+    epoch: int
+    step: int
+    settings: Mapping[str, float]
+
+    def save(self, directory: Path) -> None:
+        """Write both files; each replaces an older one whole."""
+        directory.mkdir(parents=True, exist_ok=True)
+        epoch = str(self.epoch)
+        partial = directory / f".{ARRAYS_FILE}"
+        save_file(dict(self.arrays), partial, metadata={"epoch": epoch})
+        partial.replace(directory / ARRAYS_FILE)
+        partial = directory / f".{COUNTERS_FILE}"
+        counters = {"epoch": self.epoch, "step": self.step, "settings": dict(self.settings)}
+        partial.write_text(json.dumps(counters, indent=2))
+        partial.replace(directory / COUNTERS_FILE)
+
+    @classmethod
+    def load(cls, directory: Path) -> Checkpoint:
+        """Read both files.
+
+        Raises:
+            CheckpointError: a file is missing or damaged, or the two are of different epochs.
+        """
+        try:
+            counters = json.loads((directory / COUNTERS_FILE).read_text())
+            with safe_open(directory / ARRAYS_FILE, framework="pt") as file:
+                arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+                metadata = file.metadata() or {}
+            checkpoint = cls(arrays, counters["epoch"], counters["step"], counters["settings"])
+        except (OSError, SafetensorError, json.JSONDecodeError, KeyError) as error:
+            raise CheckpointError(f"{directory}: not a complete checkpoint: {error}") from error
+        if metadata.get("epoch") != str(checkpoint.epoch):
+            raise CheckpointError(f"{directory}: {ARRAYS_FILE} is not of epoch {checkpoint.epoch}")
+        return checkpoint
+
+    def part(self, prefix: str) -> dict[str, Tensor]:
+        """Select the arrays under a prefix, by their names without it."""
+        return {
+            name.removeprefix(prefix): array
+            for name, array in self.arrays.items()
+            if name.startswith(prefix)
+        }

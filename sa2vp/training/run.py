@@ -1,0 +1,218 @@
+"""One training run, epoch by epoch, which can stop after any epoch and continue elsewhere."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from sa2vp.models.learned import LearnedArrays
+from sa2vp.training.checkpoint import Checkpoint, CheckpointError
+from sa2vp.training.generators import generator_states, restore_generators
+from sa2vp.training.memory import peak_memory_gib, reset_peak_memory
+from sa2vp.training.objective import sa2vp_loss
+from sa2vp.training.optimizer import adamw_arrays, build_adamw, restore_adamw
+from sa2vp.training.schedule import WarmupCosine
+from sa2vp.training.settings import RunSettings
+
+EVALUATION_BATCH = 256
+
+
+class NonFiniteLossError(RuntimeError):
+    """The run diverged: it has failed, and is not to be mistaken for a stopped one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Examples:
+    """Inputs ``(N, ...)`` as they are stored, and their classes, int64 ``(N,)``."""
+
+    inputs: Tensor
+    targets: Tensor
+
+    def __len__(self) -> int:
+        """Count the examples."""
+        return len(self.targets)
+
+
+@dataclass(frozen=True, slots=True)
+class EpochMetrics:
+    """What one epoch yields. Accuracies are percent, losses weighted as in training.
+
+    Attributes:
+        epoch: counted from 1.
+        lr: of the epoch's last step.
+        test_top1: None in a search, which never reads the test split.
+        seconds: training and evaluation.
+        images_per_second: of training alone.
+        peak_memory_gib: since the run's start; None where the platform does not tell.
+    """
+
+    epoch: int
+    lr: float
+    train_loss: float
+    val_loss: float
+    val_top1: float
+    test_top1: float | None
+    seconds: float
+    images_per_second: float
+    peak_memory_gib: float | None
+
+
+class TrainingRun:
+    """Trains a model's learned arrays with the published protocol.
+
+    Call :func:`~sa2vp.training.generators.seed_everything` before the model is built: the run
+    goes on from the generators' state, so that one seed determines all of its numbers.
+
+    Args:
+        model: gives two ``(B, C)`` logits per batch; only its learned arrays are trained.
+        settings: checked numbers.
+        train: shuffled every epoch, its last short batch dropped.
+        val: evaluated after every epoch.
+        test: evaluated after every epoch of a final run; leave it out in a search.
+        prepare: turns a batch of stored inputs into the model's input.
+        device: where the model computes.
+        autocast: lower precision for the forward pass, such as ``torch.bfloat16``.
+    """
+
+    def __init__(
+        self,
+        model: LearnedArrays,
+        settings: RunSettings,
+        *,
+        train: Examples,
+        val: Examples,
+        test: Examples | None = None,
+        prepare: Callable[[Tensor], Tensor],
+        device: torch.device,
+        autocast: torch.dtype | None = None,
+    ) -> None:
+        if settings.batch_size > len(train):
+            raise ValueError(
+                f"batch_size {settings.batch_size} exceeds the {len(train)} training images"
+            )
+        self.settings = settings
+        self.epoch = 0
+        self._step = 0
+        self._model = model.to(device)
+        self._optimizer = build_adamw(model, lr=settings.lr, weight_decay=settings.weight_decay)
+        self._steps_per_epoch = len(train) // settings.batch_size
+        self._schedule = WarmupCosine(settings.lr, settings.epochs * self._steps_per_epoch)
+        self._order = torch.Generator().manual_seed(settings.seed)
+        self._train, self._val, self._test = train, val, test
+        self._prepare = prepare
+        self._device = device
+        self._autocast = autocast
+        reset_peak_memory(device)
+
+    @property
+    def finished(self) -> bool:
+        """Tell whether every planned epoch is done."""
+        return self.epoch >= self.settings.epochs
+
+    def __iter__(self) -> Iterator[EpochMetrics]:
+        """Run the remaining epochs."""
+        while not self.finished:
+            yield self.run_epoch()
+
+    def run_epoch(self) -> EpochMetrics:
+        """Train and evaluate one epoch.
+
+        Raises:
+            NonFiniteLossError: a training or validation loss is not finite.
+        """
+        start = time.perf_counter()
+        train_loss = self._train_epoch()
+        training_seconds = time.perf_counter() - start
+        self.epoch += 1
+        val_loss, val_top1 = self._evaluate(self._val)
+        for name, loss in (("training", train_loss), ("validation", val_loss)):
+            if not math.isfinite(loss):
+                raise NonFiniteLossError(f"{name} loss became {loss} in epoch {self.epoch}")
+        test_top1 = None if self._test is None else self._evaluate(self._test)[1]
+        return EpochMetrics(
+            epoch=self.epoch,
+            lr=self._schedule.lr(self._step - 1),
+            train_loss=train_loss,
+            val_loss=val_loss,
+            val_top1=val_top1,
+            test_top1=test_top1,
+            seconds=time.perf_counter() - start,
+            images_per_second=self._steps_per_epoch * self.settings.batch_size / training_seconds,
+            peak_memory_gib=peak_memory_gib(self._device),
+        )
+
+    def _train_epoch(self) -> float:
+        """Take the epoch's steps; give the mean loss."""
+        self._model.train()
+        order = torch.randperm(len(self._train), generator=self._order)
+        batches = order[: self._steps_per_epoch * self.settings.batch_size]
+        total = torch.zeros((), device=self._device)
+        for batch in batches.split(self.settings.batch_size):
+            for group in self._optimizer.param_groups:
+                group["lr"] = self._schedule.lr(self._step)
+            loss = self._loss(self._logits(self._train, batch), self._train, batch)
+            self._optimizer.zero_grad()
+            loss.backward()
+            self._optimizer.step()
+            self._step += 1
+            total += loss.detach()
+        return total.item() / self._steps_per_epoch
+
+    @torch.inference_mode()
+    def _evaluate(self, examples: Examples) -> tuple[float, float]:
+        """Give the mean loss and the image stream's top-1 accuracy in percent."""
+        self._model.eval()
+        total, correct = 0.0, 0
+        for batch in torch.arange(len(examples)).split(EVALUATION_BATCH):
+            logits = self._logits(examples, batch)
+            total += self._loss(logits, examples, batch).item() * len(batch)
+            hits = logits[0].argmax(1).cpu() == examples.targets[batch]
+            correct += int(hits.sum())
+        return total / len(examples), 100 * correct / len(examples)
+
+    def _logits(self, examples: Examples, batch: Tensor) -> tuple[Tensor, Tensor]:
+        inputs = self._prepare(examples.inputs[batch].to(self._device, non_blocking=True))
+        with torch.autocast(
+            self._device.type, dtype=self._autocast, enabled=self._autocast is not None
+        ):
+            image_logits, prompt_logits = self._model(inputs)
+        return image_logits.float(), prompt_logits.float()
+
+    def _loss(self, logits: tuple[Tensor, Tensor], examples: Examples, batch: Tensor) -> Tensor:
+        return sa2vp_loss(logits, examples.targets[batch].to(self._device, non_blocking=True))
+
+    def save(self, directory: Path) -> None:
+        """Write everything the run needs to continue; the backbone is not part of it."""
+        arrays = {
+            **prefixed("learned/", self._model.trainable_state_dict()),
+            **prefixed("adamw/", adamw_arrays(self._model, self._optimizer)),
+            **prefixed("generator/", {"order": self._order.get_state(), **generator_states()}),
+        }
+        Checkpoint(arrays, self.epoch, self._step, asdict(self.settings)).save(directory)
+
+    def restore(self, directory: Path) -> None:
+        """Continue where a saved run of the same settings stopped.
+
+        Raises:
+            CheckpointError: it is damaged, or of a run with other settings.
+        """
+        checkpoint = Checkpoint.load(directory)
+        if dict(checkpoint.settings) != asdict(self.settings):
+            raise CheckpointError(f"{directory}: of a run with other settings")
+        self._model.load_trainable_state_dict(checkpoint.part("learned/"))
+        restore_adamw(self._model, self._optimizer, checkpoint.part("adamw/"), checkpoint.step)
+        generators = checkpoint.part("generator/")
+        self._order.set_state(generators.pop("order"))
+        restore_generators(generators)
+        self.epoch, self._step = checkpoint.epoch, checkpoint.step
+
+
+def prefixed(prefix: str, arrays: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Put a prefix before every name."""
+    return {prefix + name: array for name, array in arrays.items()}

@@ -1,0 +1,61 @@
+"""A small run for the training tests, and its losses from the command line.
+
+``python runs.py <epochs> <load|-> <save|->`` writes one line of exact metrics per epoch, in a
+process of its own.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import torch
+from conftest import make_tiny_backbone
+
+from sa2vp.data.transforms import Normalise
+from sa2vp.models import create_sa2vp
+from sa2vp.training.generators import seed_everything
+from sa2vp.training.run import Examples, TrainingRun
+from sa2vp.training.settings import SA2VPSettings
+
+
+def examples(count: int, seed: int) -> Examples:
+    """Draw random images whose brightness gives their class away."""
+    generator = torch.Generator().manual_seed(seed)
+    targets = torch.randint(0, 4, (count,), generator=generator)
+    noise = torch.randint(0, 80, (count, 3, 16, 16), generator=generator)
+    return Examples((noise + 55 * targets[:, None, None, None]).to(torch.uint8), targets)
+
+
+def make_run(*, train: int = 35, test: bool = False, **overrides: float) -> TrainingRun:
+    numbers = {"inter_dim": 4, "inter_weight": 0.5, "lr": 1e-2, "batch_size": 8}
+    settings = SA2VPSettings(**({"epochs": 4, "seed": 5, **numbers} | overrides))
+    seed_everything(settings.seed)
+    model = create_sa2vp(
+        make_tiny_backbone(),
+        num_classes=4,
+        inter_dim=settings.inter_dim,
+        inter_weight=settings.inter_weight,
+    )
+    return TrainingRun(
+        model,
+        settings,
+        train=examples(train, seed=1),
+        val=examples(20, seed=2),
+        test=examples(20, seed=3) if test else None,
+        prepare=Normalise((16, 16)),
+        device=torch.device("cpu"),
+    )
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    epochs, load, save = int(sys.argv[1]), sys.argv[2], sys.argv[3]
+    run = make_run()
+    if load != "-":
+        run.restore(Path(load))
+    for _ in range(epochs):
+        metrics = run.run_epoch()
+        sys.stdout.write(f"{metrics.epoch} {metrics.train_loss} {metrics.val_loss} {metrics.lr}\n")
+    if save != "-":
+        run.save(Path(save))
