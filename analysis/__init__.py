@@ -1,0 +1,1 @@
+"""Read the results of searches and turn them into tables; needs neither training code nor Ray."""

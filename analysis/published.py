@@ -1,0 +1,75 @@
+"""The published accuracies, kept as data beside this module, each with its source."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+
+_FOLDER = Path(__file__).parent / "published"
+
+# What the marks in the column ``checked`` say about a value.
+CHECKED = {
+    "text": "transcribed from the source's text",
+    "row-mean": "transcribed; the mean of its row agrees with the stated mean, but the value was "
+    "not read again in the PDF",
+    "unchecked": "the stated mean only; its tasks' values are not at hand",
+}
+
+# The names of the backbones in the files, as a reader knows them.
+BACKBONE_NAMES = {"vit_b16_in21k": "ViT-B/16", "swin_b_in22k": "Swin-B"}
+
+
+def read_accuracy() -> pd.DataFrame:
+    """Read the published accuracies: a row per benchmark, task, method and backbone.
+
+    Returns:
+        Columns benchmark, group, task, method, backbone, top1_percent, source, checked.
+    """
+    return pd.read_csv(_FOLDER / "published_accuracy.csv")
+
+
+def read_group_means() -> pd.DataFrame:
+    """Read the published group means: a row per benchmark, group, method and backbone.
+
+    Returns:
+        Columns benchmark, group, method, backbone, stated_mean_percent (as the source prints it),
+        mean_of_tasks (percent; empty where the tasks are not at hand), source, checked.
+    """
+    return pd.read_csv(_FOLDER / "published_group_means.csv")
+
+
+def sa2vp_accuracy(accuracy: pd.DataFrame, benchmark: str) -> pd.DataFrame:
+    """Pick SA2VP's rows on ViT-B/16, the only backbone with published values per task.
+
+    Args:
+        accuracy: as ``read_accuracy`` returns it.
+        benchmark: a suite; one that the paper does not report gives no rows.
+
+    Returns:
+        The columns of ``accuracy``, in the published order of the tasks.
+    """
+    rows = accuracy.query("method == 'sa2vp' and backbone == 'vit_b16_in21k'")
+    return rows[rows["benchmark"] == benchmark].reset_index(drop=True)
+
+
+def checked_note(rows: pd.DataFrame) -> str:
+    """Explain the marks that stand in the column ``checked``."""
+    marks = [f"{mark} = {CHECKED[mark]}" for mark in rows["checked"].unique()]
+    return f"checked: {'; '.join(marks)}."
+
+
+def sa2vp_group_means(means: pd.DataFrame, accuracy: pd.DataFrame) -> pd.DataFrame:
+    """Set SA2VP's stated group means beside the means of its published tasks.
+
+    Returns:
+        Columns benchmark, group, backbone (as a reader knows it), stated_mean_percent,
+        task_mean_percent and tasks (both empty where no task is published), source, checked.
+    """
+    key = ["benchmark", "group", "backbone"]
+    tasks = accuracy[accuracy["method"] == "sa2vp"].groupby(key, as_index=False)
+    recomputed = tasks.agg(task_mean_percent=("top1_percent", "mean"), tasks=("task", "size"))
+    wanted = [*key, "stated_mean_percent", "source", "checked"]
+    stated = means.loc[means["method"] == "sa2vp", wanted]
+    joined = stated.merge(recomputed.astype({"tasks": "Int64"}), on=key, how="left")
+    return joined.assign(backbone=joined["backbone"].map(BACKBONE_NAMES))

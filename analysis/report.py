@@ -1,0 +1,182 @@
+"""Decide which tables the results give, and say where their numbers come from."""
+
+from __future__ import annotations
+
+import re
+import textwrap
+
+import pandas as pd
+
+from analysis.frames import Results
+from analysis.layout import Column, Table
+from analysis.occupancy import Occupancy, occupancy
+from analysis.published import (
+    BACKBONE_NAMES,
+    checked_note,
+    read_accuracy,
+    read_group_means,
+    sa2vp_accuracy,
+    sa2vp_group_means,
+)
+from analysis.tables import left_out_runs, search_summary, task_results
+
+_SETTING = (
+    Column("inter_dim", "inter_dim", "d", opens_part=True),
+    Column("inter_weight", "inter_weight", "g"),
+    Column("lr", "lr", ".3g"),
+    Column("batch size", "batch_size", "d"),
+)
+_RESULT_COLUMNS = (
+    Column("task", "task"),
+    Column("seeds", "seeds", "d"),
+    Column("val top-1", "val_top1_mean", ".1f", "val_top1_std"),
+    Column("test top-1", "test_top1_mean", ".1f", "test_top1_std"),
+    Column("best epoch on test", "best_epoch_test_top1_mean", ".1f", "best_epoch_test_top1_std"),
+    Column("linear probe test", "linear_test_top1_mean", ".1f", "linear_test_top1_std"),
+    Column("over linear", "gain_over_linear", "+.1f"),
+    Column("published, ViT-B/16", "published_top1", ".1f"),
+    *_SETTING,
+    Column("learned parameters", "trainable_params", ",d"),
+    Column("% of backbone", "trainable_share_pct", ".2f"),
+)
+_SEARCH_COLUMNS = (
+    Column("task", "task"),
+    Column("trials", "trials", "d"),
+    Column("completed", "completed", "d"),
+    Column("stopped", "stopped", "d"),
+    Column("failed", "failed", "d"),
+    Column("running", "running", "d"),
+    Column("epochs", "epochs", "d"),
+    Column("best val top-1", "last_val_top1", ".1f"),
+    *_SETTING,
+    Column("best trial", "best_run_id"),
+)
+_PUBLISHED_COLUMNS = (
+    Column("task", "task"),
+    Column("group", "group"),
+    Column("top-1", "top1_percent", ".1f"),
+    Column("checked", "checked"),
+)
+_PUBLISHED_MEAN_COLUMNS = (
+    Column("group", "group"),
+    Column("benchmark", "benchmark"),
+    Column("backbone", "backbone"),
+    Column("tasks", "tasks", "d"),
+    Column("stated mean", "stated_mean_percent", ".2f"),
+    Column("mean of tasks", "task_mean_percent", ".3f"),
+    Column("checked", "checked"),
+)
+_SPREAD_NOTE = (
+    "val and test top-1: after the last epoch, mean ± sample standard deviation over seeds."
+)
+_BEST_EPOCH_NOTE = (
+    "best epoch on test: the highest test top-1 of any epoch, which the published code prints. It "
+    "is chosen on the test split; compare only with numbers made the same way."
+)
+_NOTE_LIMIT = 160  # characters of a run's reason that still make a note
+
+
+def report(results: Results, location: str) -> list[Table]:
+    """Make every table that the results give; without any run, the published ones.
+
+    Args:
+        results: as ``read_results`` returns them.
+        location: the results folder as the user named it, for the captions.
+    """
+    if results.runs.empty:
+        return published_tables()
+    accuracy = read_accuracy()
+    tables = []
+    for _, runs in results.runs.groupby(["suite", "backbone"]):
+        published = sa2vp_accuracy(accuracy, runs["suite"].iloc[0])
+        tables += _result_tables(runs, published, location)
+        tables += _search_tables(runs, results.epochs, published, location)
+    return tables
+
+
+def published_tables() -> list[Table]:
+    """Show SA2VP's published accuracies: FGVC and VTAB-1k per task, and the group means."""
+    accuracy = read_accuracy()
+    tables = []
+    for benchmark in ("fgvc", "vtab-1k"):
+        rows = sa2vp_accuracy(accuracy, benchmark)
+        caption = f"Test top-1 in percent. Source: {_listed(rows['source'])}."
+        title = f"Published SA2VP on {benchmark}, ViT-B/16"
+        name = f"published-{benchmark}"
+        tables.append(Table(name, title, caption, rows, _PUBLISHED_COLUMNS, (checked_note(rows),)))
+    means = sa2vp_group_means(read_group_means(), accuracy)
+    caption = f"Test top-1 in percent. Source: {_listed(means['source'])}."
+    notes = ("mean of tasks: recomputed here from the published tasks.", checked_note(means))
+    title = "Published SA2VP, group means"
+    return [
+        *tables,
+        Table("published-means", title, caption, means, _PUBLISHED_MEAN_COLUMNS, notes),
+    ]
+
+
+def _result_tables(runs: pd.DataFrame, published: pd.DataFrame, location: str) -> list[Table]:
+    final = runs[runs["phase"] == "final"]
+    if final.empty:
+        return []
+    frame = task_results(runs, published)
+    left_out = left_out_runs(runs)
+    caption = (
+        f"{len(final) - len(left_out)} of {len(final)} final runs in {location}/runs, "
+        f"commit {_listed(final['commit'].str[:10])}. Top-1 in percent."
+    )
+    notes = [_SPREAD_NOTE, *_left_out_notes(left_out)]
+    if frame["best_epoch_test_top1_mean"].notna().any():
+        notes.append(_BEST_EPOCH_NOTE)
+    if frame["published_top1"].notna().any():
+        notes.append(
+            f"published: SA2VP on {BACKBONE_NAMES['vit_b16_in21k']}, "
+            f"{_listed(published['source'])}; {checked_note(published)}"
+        )
+    title, name = _titled("results", runs)
+    return [Table(name, title, caption, frame, _RESULT_COLUMNS, tuple(notes))]
+
+
+def _search_tables(
+    runs: pd.DataFrame, epochs: pd.DataFrame, published: pd.DataFrame, location: str
+) -> list[Table]:
+    frame = search_summary(runs, epochs, published)
+    if frame.empty:
+        return []
+    caption = f"{frame['trials'].sum()} SA2VP trials in {location}/runs. Top-1 in percent."
+    busy = occupancy(runs[runs["method"] == "sa2vp"], epochs)
+    notes = () if busy is None else (_busy_note(busy),)
+    title, name = _titled("search", runs)
+    return [Table(name, title, caption, frame, _SEARCH_COLUMNS, notes)]
+
+
+def _titled(kind: str, runs: pd.DataFrame) -> tuple[str, str]:
+    """Make a table's title, and its name, from the suite and backbone that its runs share."""
+    suite, backbone = runs["suite"].iloc[0], runs["backbone"].iloc[0]
+    # The name becomes a file's, and a timm backbone may be called hf-hub:owner/model.
+    name = re.sub(r"[^\w.-]+", "-", f"{kind}-{suite}-{backbone}")
+    return f"{suite} on backbone {backbone}: {kind}", name
+
+
+def _busy_note(busy: Occupancy) -> str:
+    return (
+        f"Training and evaluation steps took {busy.share_pct:.1f} % of the wall time of "
+        f"{busy.slots} slots over {busy.wall_seconds / 60:.1f} minutes ({busy.runs} finished SA2VP "
+        "runs, search and final; pauses between sessions count as idle)."
+    )
+
+
+def _left_out_notes(left_out: pd.DataFrame) -> list[str]:
+    """One line per kind: how many final runs are not counted, and which."""
+    notes = []
+    for why, runs in left_out.groupby("why"):
+        named = [
+            run_id if pd.isna(reason) else f"{run_id} ({textwrap.shorten(reason, _NOTE_LIMIT)})"
+            for run_id, reason in zip(runs["run_id"], runs["reason"], strict=True)
+        ]
+        notes.append(f"Not counted, {why} ({len(runs)}): {', '.join(named)}.")
+    return notes
+
+
+def _listed(values: pd.Series) -> str:
+    """Name the different values of a column, in order of appearance."""
+    return ", ".join(values.dropna().unique()) or "unknown"

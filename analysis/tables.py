@@ -1,0 +1,185 @@
+"""The tables, each a pure function from frames to a frame of plain numbers.
+
+Accuracies are top-1 in percent. A spread is the sample standard deviation over seeds, empty where
+there is one seed only.
+"""
+
+from __future__ import annotations
+
+import pandas as pd
+
+STATUSES = ("completed", "stopped", "failed", "running")
+
+_CELL = ["suite", "backbone", "task", "method"]
+# Runs that differ in any of these do not belong in one mean.
+_SETTING = [
+    "inter_dim",
+    "inter_weight",
+    "lr",
+    "batch_size",
+    "weight_decay",
+    "epochs_planned",
+    "data_fingerprint",
+]
+_AVERAGED = [
+    "val_top1_mean",
+    "test_top1_mean",
+    "best_epoch_test_top1_mean",
+    "linear_test_top1_mean",
+    "gain_over_linear",
+    "published_top1",
+]
+_REPORTED_SETTING = ["inter_dim", "inter_weight", "lr", "batch_size"]
+
+
+def counted_runs(runs: pd.DataFrame) -> pd.DataFrame:
+    """Keep the final runs that a table may count.
+
+    They are completed, have a test accuracy, and, where a task was run again with another setting,
+    have the setting of its latest run.
+    """
+    done = runs[
+        (runs["phase"] == "final") & (runs["status"] == "completed") & runs["test_top1"].notna()
+    ]
+    setting = done.groupby([*_CELL, *_SETTING], dropna=False).ngroup()
+    latest = done.sort_values("started_at").groupby(_CELL).tail(1)
+    return done[setting.isin(setting[latest.index])]
+
+
+def left_out_runs(runs: pd.DataFrame) -> pd.DataFrame:
+    """List the final runs that no table counts, and why.
+
+    Returns:
+        Columns run_id, why (the status, or what else rules the run out) and reason (may be empty).
+    """
+    final = runs[runs["phase"] == "final"]
+    out = final.drop(counted_runs(final).index)
+    why = out["status"].mask(out["status"] == "completed", "completed with an earlier setting")
+    why = why.mask((out["status"] == "completed") & out["test_top1"].isna(), "without test top-1")
+    return pd.DataFrame({"run_id": out["run_id"], "why": why, "reason": out["reason"]})
+
+
+def task_results(runs: pd.DataFrame, published: pd.DataFrame) -> pd.DataFrame:
+    """Report the final runs of one suite and backbone: a row per task, then their means.
+
+    Args:
+        runs: the runs of one suite and backbone, every phase, status and method.
+        published: columns task, group and top1_percent for every task of the suite; no rows where
+            nothing is published, and then nothing says how many tasks the suite has.
+
+    Returns:
+        Columns task, group, is_mean (true in the rows of means), seeds (runs behind a task's
+        row), val_top1_mean and _std, test_top1_mean and _std (both of the last epoch),
+        best_epoch_test_top1_mean and _std, linear_test_top1_mean and _std, gain_over_linear
+        (percentage points), published_top1, inter_dim, inter_weight, lr, batch_size,
+        trainable_params (without the head), trainable_share_pct (of the backbone's).
+    """
+    counted = counted_runs(runs)
+    tuned = _over_seeds(counted[counted["method"] == "sa2vp"])
+    linear = _over_seeds(counted[counted["method"] == "linear"])
+    linear = linear[["task", "test_top1_mean", "test_top1_std"]]
+    linear = linear.rename(columns=lambda name: name if name == "task" else f"linear_{name}")
+    rows = tuned.merge(linear, on="task", how="outer")
+    rows["gain_over_linear"] = rows["test_top1_mean"] - rows["linear_test_top1_mean"]
+    rows["trainable_share_pct"] = 100 * rows["trainable_params"] / rows["backbone_params"]
+    rows = _beside_published(rows, published)
+    means = _means(rows, published.groupby("group", sort=False).size())
+    order = ["task", "group", "is_mean", "seeds", "val_top1_mean", "val_top1_std"]
+    order += ["test_top1_mean", "test_top1_std"]
+    order += ["best_epoch_test_top1_mean", "best_epoch_test_top1_std"]
+    order += ["linear_test_top1_mean", "linear_test_top1_std", "gain_over_linear"]
+    order += ["published_top1", *_REPORTED_SETTING, "trainable_params", "trainable_share_pct"]
+    rows = rows.assign(is_mean=False)
+    return (pd.concat([rows, means], ignore_index=True) if len(means) else rows)[order]
+
+
+def search_summary(
+    runs: pd.DataFrame, epochs: pd.DataFrame, published: pd.DataFrame
+) -> pd.DataFrame:
+    """Summarise the SA2VP trials of one suite and backbone: a row per task.
+
+    The best trial is the one that the protocol retrains: of those that ran to the end, the highest
+    validation top-1 after the last epoch, then the lower validation loss, then fewer parameters.
+
+    Args:
+        runs: the runs of one suite and backbone, every phase, status and method.
+        epochs: the epochs of these runs.
+        published: column task, in the order the rows are to have; it may be empty.
+
+    Returns:
+        Columns task, trials, one per status, epochs (trained in all trials), last_val_top1 of the
+        best trial, its setting (inter_dim, inter_weight, lr, batch_size) and its best_run_id.
+    """
+    trials = runs[(runs["phase"] == "search") & (runs["method"] == "sa2vp")]
+    counts = pd.crosstab(trials["task"], trials["status"]).reindex(columns=STATUSES, fill_value=0)
+    totals = trials.groupby("task").agg(trials=("run_id", "size"), epochs=("epochs_done", "sum"))
+    best = _best_trials(trials[trials["status"] == "completed"], epochs).set_index("task")
+    best = best[["last_val_top1", *_REPORTED_SETTING, "run_id"]]
+    summary = totals.join(counts).join(best.rename(columns={"run_id": "best_run_id"}))
+    order = ["trials", *STATUSES, "epochs", *best.columns[:-1], "best_run_id"]
+    return _in_order(summary[order].reset_index(), published["task"])
+
+
+def _best_trials(completed: pd.DataFrame, epochs: pd.DataFrame) -> pd.DataFrame:
+    """Keep each task's best trial."""
+    last = epochs[["run_id", "epoch", "val_loss"]].rename(columns={"epoch": "epochs_done"})
+    ranked = completed.merge(last, on=["run_id", "epochs_done"], how="left").sort_values(
+        ["last_val_top1", "val_loss", "trainable_params", "run_id"],
+        ascending=[False, True, True, True],
+    )
+    return ranked.drop_duplicates("task")
+
+
+def _over_seeds(runs: pd.DataFrame) -> pd.DataFrame:
+    """Average the runs of each task; its runs share one setting."""
+    averages = runs.groupby("task", as_index=False).agg(
+        seeds=("test_top1", "count"),
+        val_top1_mean=("last_val_top1", "mean"),
+        val_top1_std=("last_val_top1", "std"),
+        test_top1_mean=("test_top1", "mean"),
+        test_top1_std=("test_top1", "std"),
+        best_epoch_test_top1_mean=("best_epoch_test_top1", "mean"),
+        best_epoch_test_top1_std=("best_epoch_test_top1", "std"),
+        inter_dim=("inter_dim", "first"),
+        inter_weight=("inter_weight", "first"),
+        lr=("lr", "first"),
+        batch_size=("batch_size", "first"),
+        trainable_params=("trainable_params", "first"),
+        backbone_params=("backbone_params", "first"),
+    )
+    return averages.astype({"seeds": "Int64"})  # a row of means has none
+
+
+def _beside_published(rows: pd.DataFrame, published: pd.DataFrame) -> pd.DataFrame:
+    """Add each task's group and published accuracy."""
+    reference = published[["task", "group", "top1_percent"]]
+    reference = reference.rename(columns={"top1_percent": "published_top1"})
+    return _in_order(rows.merge(reference, on="task", how="left"), reference["task"])
+
+
+def _in_order(rows: pd.DataFrame, tasks: pd.Series) -> pd.DataFrame:
+    """Sort rows as these tasks stand; other tasks follow by name."""
+    place = {task: number for number, task in enumerate(tasks)}
+    keyed = rows.assign(place=rows["task"].map(place).astype("Float64"))
+    return keyed.sort_values(["place", "task"], ignore_index=True).drop(columns="place")
+
+
+def _means(rows: pd.DataFrame, group_sizes: pd.Series) -> pd.DataFrame:
+    """Average the tasks shown: one row per known group, and one over all.
+
+    A column is averaged only where every task of the row has a value: a mean over fewer tasks
+    than its neighbours' would invite a wrong comparison.
+    """
+    labelled: list[tuple[str, object, pd.DataFrame]] = []
+    if len(group_sizes) > 1:
+        for group, size in group_sizes.items():
+            members = rows[rows["group"] == group]
+            labelled.append((f"{group} mean, {len(members)} of {size}", group, members))
+    known = f"of {group_sizes.sum()} " if len(group_sizes) else ""
+    labelled.append((f"mean of {len(rows)} {known}tasks", None, rows))
+    means = [
+        {"task": label, "group": group, **members[_AVERAGED].mean(skipna=False)}
+        for label, group, members in labelled
+        if len(members) > 1
+    ]
+    return pd.DataFrame(means, columns=["task", "group", *_AVERAGED]).assign(is_mean=True)

@@ -1,0 +1,198 @@
+"""The command line: what it shows, what it writes, and how it answers bad input."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from command_line import run
+from reproduce_tables import app, write_whole
+
+ROOT = Path(__file__).parents[2]
+
+
+def reproduce(arguments: list[str]) -> int:
+    return run(app, "reproduce_tables.py", arguments)
+
+
+def reproduce(*arguments: str | Path, width: int = 120) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "reproduce_tables.py", *map(str, arguments)],
+        cwd=ROOT,
+        env=os.environ | {"COLUMNS": str(width), "PYTHONIOENCODING": "utf-8"},
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+    )
+
+
+def test_without_results_the_published_numbers_are_shown(tmp_path: Path) -> None:
+    done = reproduce("--results", tmp_path)  # there, but empty
+    assert done.returncode == 0
+    assert "Published SA2VP on fgvc, ViT-B/16" in done.stdout
+    assert "smallnorb_elevation" in done.stdout
+    assert "90.08" in done.stdout
+    assert "arXiv:2312.10376v1" in done.stdout
+    assert "python run_search.py --suite demo" in done.stderr
+
+
+def test_the_default_folder_may_be_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert reproduce([]) == 0
+    assert "No runs in results yet" in capsys.readouterr().err
+
+
+def test_results_are_shown_with_what_was_left_out(demo_folder: Path) -> None:
+    done = reproduce("--results", demo_folder)
+    assert done.returncode == 0
+    assert "92.0 ± 2.0" in done.stdout
+    assert "mean of 2 tasks" in done.stdout
+    assert "7 of 9 final runs" in done.stdout
+    assert "Not counted, failed (1): demo-digits-final-seed4 (loss is nan)." in done.stdout
+    assert "Not counted, running (1): demo-location-final-seed2." in done.stdout
+    # Eight finished SA2VP runs of 2 x 150 s; at most five at once, from noon to 12:50.
+    assert "16.0 % of the wall time of 5 slots over 50.0 minutes" in done.stdout
+    assert done.stderr == ""
+
+
+@pytest.mark.parametrize("width", [80, 140])
+def test_the_output_keeps_to_the_terminals_width(demo_folder: Path, width: int) -> None:
+    done = reproduce("--results", demo_folder, width=width)
+    assert max(map(len, done.stdout.splitlines())) <= width
+    assert "…" not in done.stdout
+
+
+def test_a_damaged_file_is_named_and_the_rest_reported(
+    demo_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (demo_folder / "runs" / "damaged.parquet").write_bytes(b"PAR1")
+    assert reproduce(["--results", str(demo_folder)]) == 0
+    done = capsys.readouterr()
+    assert "92.0 ± 2.0" in done.out
+    assert done.err.startswith("warning: ")
+    assert "damaged.parquet" in done.err
+
+
+@pytest.mark.parametrize(
+    ("table_format", "suffix", "sign"),
+    [
+        ("md", "md", "| digits | 3 | 91.0 ± 2.0 | 92.0 ± 2.0 |"),
+        ("latex", "tex", r"digits & 3 & 91.0 $\pm$ 2.0 & 92.0 $\pm$ 2.0 &"),
+        ("csv", "csv", "digits,,False,3,91.0,2.0,92.0,2.0,"),
+        ("html", "html", '<td class="number">92.0 ± 2.0</td>'),
+    ],
+)
+def test_each_format_goes_to_stdout_or_to_a_file_per_table(
+    demo_folder: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    table_format: str,
+    suffix: str,
+    sign: str,
+) -> None:
+    assert reproduce(["--results", str(demo_folder), "--format", table_format]) == 0
+    assert sign in capsys.readouterr().out
+    out = tmp_path / "tables" / "new"
+    written = reproduce("--results", demo_folder, "--format", table_format, "--out", out)
+    assert written.returncode == 0
+    names = [f"results-demo-demo.{suffix}", f"search-demo-demo.{suffix}"]
+    assert written.stdout.split() == [str(out / name) for name in names]
+    assert sorted(path.name for path in out.iterdir()) == names  # and nothing temporary
+    assert sign in (out / names[0]).read_text(encoding="utf-8")
+
+
+def test_a_file_that_cannot_be_written_whole_leaves_the_old_one(tmp_path: Path) -> None:
+    path = tmp_path / "table.md"
+    write_whole(path, "old")
+    with pytest.raises(UnicodeEncodeError):
+        write_whole(path, "new \ud800")
+    assert path.read_text(encoding="utf-8") == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_csv_file_holds_rows_only_and_its_notes_go_to_stderr(
+    demo_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    assert reproduce(["--results", str(demo_folder), "--format", "csv", "--out", str(out)]) == 0
+    frame = pd.read_csv(out / "results-demo-demo.csv", index_col="task")
+    assert frame.loc["digits", "test_top1_std"] == 2.0
+    assert "demo-digits-final-seed4 (loss is nan)" in capsys.readouterr().err
+
+
+def test_a_search_without_final_runs_is_reported(
+    demo_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for path in (demo_folder / "runs").glob("*-final-*"):
+        path.unlink()
+    assert reproduce(["--results", str(demo_folder)]) == 0
+    assert capsys.readouterr().out.startswith("demo on backbone demo: search")
+
+
+def test_final_runs_that_all_failed_still_give_a_table(
+    demo_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for path in (demo_folder / "runs").iterdir():
+        if path.stem != "demo-digits-final-seed4":
+            path.unlink()
+    for arguments in ([], ["--format", "md"], ["--format", "latex"], ["--format", "html"]):
+        assert reproduce(["--results", str(demo_folder), *arguments]) == 0
+        shown = " ".join(capsys.readouterr().out.split())
+        assert "0 of 1 final runs" in shown
+        assert "demo-digits-final-seed4 (loss is nan)" in shown
+
+
+@pytest.mark.parametrize(
+    ("arguments", "parts"),
+    [
+        (["--results", "ftpx://host/results"], ["--results", "ftpx"]),
+        (["--results", "pyproject.toml"], ["--results", "is a file"]),
+        (["--out", "tables"], ["--out", "--format", "md, latex, csv, html"]),
+        (["--format", "md", "--out", "pyproject.toml/tables"], ["--out", "cannot write"]),
+        (["--fromat", "md"], ["--fromat"]),
+        (["--format"], ["--format"]),
+        (["surplus"], ["surplus"]),
+    ],
+)
+def test_bad_input_is_answered_in_one_line(
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: list[str],
+    parts: list[str],
+) -> None:
+    monkeypatch.chdir(ROOT)
+    assert reproduce(arguments) == 2
+    done = capsys.readouterr()
+    assert done.out == ""
+    assert len(done.err.splitlines()) == 1
+    for part in parts:
+        assert part in done.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "parts"),
+    [
+        (["--format", "pdf"], ["--format", "'pdf'", "md, latex, csv, html"]),
+        (["--results", "no/such/folder"], ["--results", "no/such/folder"]),
+    ],
+)
+def test_bad_input_ends_the_process_with_code_2(arguments: list[str], parts: list[str]) -> None:
+    done = reproduce(*arguments)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert len(done.stderr.splitlines()) == 1
+    for part in parts:
+        assert part in done.stderr
+
+
+def test_the_analysis_needs_neither_training_code_nor_ray() -> None:
+    check = "import sys, reproduce_tables; print({'torch', 'ray', 'sa2vp'} & set(sys.modules))"
+    done = subprocess.run(
+        [sys.executable, "-c", check], cwd=ROOT, capture_output=True, encoding="utf-8", check=True
+    )
+    assert done.stdout.strip() == "set()"
