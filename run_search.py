@@ -1,0 +1,120 @@
+"""Search SA2VP's hyperparameters for a suite of tasks, then retrain and test the best settings."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from command_line import remarks, run
+from sa2vp.tuning.plan import PlanError, SearchOptions, SearchPlan, make_plan
+
+INTERRUPTED = 130  # as shells report an end by Ctrl-C
+
+console = Console(highlight=False)
+app = typer.Typer(add_completion=False)
+
+
+@app.command()
+def main(
+    suite: Annotated[str, typer.Option(metavar="NAME", help="The list of tasks: demo.")],
+    tasks: Annotated[
+        str | None, typer.Option(metavar="A,B", help="Some of the suite's tasks. Default: all.")
+    ] = None,
+    backbone: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="demo, vit-b16 or a timm ViT. Default: the suite's."),
+    ] = None,
+    checkpoint: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="The backbone's weights, a JAX .npz.")
+    ] = None,
+    data_dir: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="The datasets; the demo needs none.")
+    ] = None,
+    results: Annotated[
+        str, typer.Option(metavar="DIR", help="Where results go: a path or URI.")
+    ] = "results",
+    trials: Annotated[int, typer.Option(metavar="N", help="Settings tried per task.")] = 12,
+    epochs: Annotated[
+        int | None, typer.Option(metavar="N", help="Epochs of a full run. Default: the suite's.")
+    ] = None,
+    seeds: Annotated[int, typer.Option(metavar="N", help="Final runs per task.")] = 3,
+    seed: Annotated[int, typer.Option(metavar="N", help="Seed of the search.")] = 0,
+    cpus_per_trial: Annotated[float, typer.Option(metavar="X", help="CPU cores per trial.")] = 1.0,
+    gpus_per_trial: Annotated[
+        float | None,
+        typer.Option(
+            metavar="X", help="GPUs per trial, or a fraction. Default: 1 if there is one."
+        ),
+    ] = None,
+    address: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS", help="A Ray cluster: auto, ray://... Default: a local one."
+        ),
+    ] = None,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Start over; earlier runs are set aside, not deleted.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Check the options, print the plan and stop.")
+    ] = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", help="Let Ray write to the terminal.")
+    ] = False,
+) -> int:
+    """Search each task's hyperparameters on validation, then retrain the best and test it.
+
+    The same command again continues what is unfinished; more --trials or --seeds extend it.
+    """
+    options = SearchOptions(
+        suite=suite,
+        tasks=tasks,
+        backbone=backbone,
+        checkpoint=checkpoint,
+        data_dir=data_dir,
+        results=results,
+        trials=trials,
+        epochs=epochs,
+        seeds=seeds,
+        seed=seed,
+        cpus_per_trial=cpus_per_trial,
+        gpus_per_trial=gpus_per_trial,
+    )
+    try:
+        plan = make_plan(options)
+        console.print(describe(plan))
+        return 0 if dry_run else run_plan(plan, address=address, fresh=fresh, verbose=verbose)
+    except PlanError as error:
+        remarks.print(f"run_search.py: {error}")
+        return 2
+
+
+def describe(plan: SearchPlan) -> str:
+    """Say in two lines what will be run."""
+    return (
+        f"Suite {plan.suite}: {', '.join(plan.tasks)}; backbone {plan.backbone}\n"
+        f"{plan.trials} trials a task of at most {plan.epochs} epochs, "
+        f"then {plan.seeds} final runs a task"
+    )
+
+
+def run_plan(plan: SearchPlan, *, address: str | None, fresh: bool, verbose: bool) -> int:
+    """Run the plan; return the exit code."""
+    from sa2vp.tuning.search import search  # noqa: PLC0415 - slow to import: refusals come first
+
+    outcome = search(plan, console, address=address, fresh=fresh, verbose=verbose)
+    for row in outcome.record.failed():
+        remarks.print(f"failed: {row.run_id}: {row.reason}")
+    if not outcome.finished:
+        remarks.print("Not finished. The same command continues it.")
+        return INTERRUPTED
+    console.print(f"The tables: python reproduce_tables.py --results {plan.results}")
+    return 1 if outcome.record.failed() else 0
+
+
+if __name__ == "__main__":
+    sys.exit(run(app, "run_search.py", sys.argv[1:]))

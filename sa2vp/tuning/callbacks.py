@@ -1,0 +1,57 @@
+"""What Tune reports, entered into the record as it happens."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from ray.tune import Callback
+
+from sa2vp.tuning.record import RunRecord
+from sa2vp.tuning.task_search import METRIC
+
+
+class RecordRuns(Callback):
+    """Writes every epoch and every end of a run to the results.
+
+    Args:
+        record: where they are written.
+        changed: called after each entry, for the progress display.
+    """
+
+    def __init__(self, record: RunRecord, changed: Callable[[], None]) -> None:
+        self._record = record
+        self._changed = changed
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave the terminal out: Tune pickles its callbacks, for a way back that is not ours."""
+        return {"_record": self._record, "_changed": None}
+
+    def on_trial_result(self, *_: Any, trial: Any, result: dict[str, Any], **__: Any) -> None:
+        """Enter an epoch."""
+        if METRIC in result:
+            self._record.report(trial.config["run_id"], result)
+            self._changed()
+
+    def on_trial_complete(self, *_: Any, trial: Any, **__: Any) -> None:
+        """Enter the end of a run that did not raise an error."""
+        run_id, result = trial.config["run_id"], trial.last_result or {}
+        row = self._record.runs[run_id]
+        if "failure" in result:
+            self._record.finish(run_id, "failed", result["failure"])
+        elif row.epochs_done < row.epochs_planned:
+            reason = f"below ASHA's cutoff of the other trials at epoch {row.epochs_done}"
+            self._record.finish(run_id, "stopped", reason)
+        else:
+            self._record.finish(run_id, "completed")
+        self._changed()
+
+    def on_trial_error(self, *_: Any, trial: Any, **__: Any) -> None:
+        """Enter the end of a run that raised, with its error in one line."""
+        error = trial.get_pickled_error()
+        cause = getattr(error, "cause", error)  # what the trial raised, inside Ray's wrapper
+        first_line = (str(cause).strip().splitlines() or [""])[0]
+        self._record.finish(
+            trial.config["run_id"], "failed", f"{type(cause).__name__}: {first_line}"
+        )
+        self._changed()

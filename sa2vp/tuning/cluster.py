@@ -1,0 +1,82 @@
+"""The Ray cluster that a search runs on: one started for it, or one that is there."""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+from collections.abc import Callable
+
+import ray
+from rich.console import Console
+
+from sa2vp.tuning.plan import PlanError, SearchPlan
+
+_QUIET = {
+    "RAY_AIR_NEW_OUTPUT": "0",  # Tune's own progress tables
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # a notice about runs without a GPU
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # result files beside ours
+}
+
+
+def start_ray(console: Console, address: str | None, *, verbose: bool) -> None:
+    """Start a cluster on this machine or join one, and say where its dashboard is.
+
+    Args:
+        console: where the dashboard's address is printed.
+        address: of a cluster to join; None starts one.
+        verbose: let Ray and the trials write to the terminal.
+
+    Raises:
+        PlanError: no cluster answers at the address.
+    """
+    for name, value in _QUIET.items():
+        os.environ.setdefault(name, value)
+    level = logging.INFO if verbose else logging.ERROR
+    logging.getLogger("ray").setLevel(level)
+    try:
+        context = ray.init(address=address, log_to_driver=verbose, logging_level=level)
+    except (ConnectionError, ValueError) as error:
+        raise PlanError("--address", f"no Ray cluster at {address!r}: {error}") from error
+    if context.dashboard_url:
+        console.print(f"Dashboard: http://{context.dashboard_url}")
+        console.print("  its token: ray get-auth-token")
+
+
+def trial_resources(plan: SearchPlan) -> dict[str, float]:
+    """Give what one trial asks of the cluster; by default a GPU where there is one."""
+    gpus = plan.gpus_per_trial
+    if gpus is None:
+        gpus = 1.0 if ray.cluster_resources().get("GPU", 0) >= 1 else 0.0
+    return {"CPU": plan.cpus_per_trial, "GPU": gpus}
+
+
+def slots_of_cluster(resources: dict[str, float]) -> Callable[[], int]:
+    """Give a function that tells how many trials the cluster's nodes hold at present."""
+
+    def slots() -> int:
+        alive = (node["Resources"] for node in ray.nodes() if node["Alive"])
+        return sum(_fitting(node, resources) for node in alive)
+
+    return slots
+
+
+def check_fits(resources: dict[str, float], slots: int) -> None:
+    """Refuse trials that would wait for ever.
+
+    Raises:
+        PlanError: names the option and the cluster's size.
+    """
+    if slots < 1:
+        option = "--gpus-per-trial" if resources["GPU"] > 0 else "--cpus-per-trial"
+        have = ", ".join(f"{ray.cluster_resources().get(kind, 0):g} {kind}" for kind in resources)
+        needed = ", ".join(f"{amount:g} {kind}" for kind, amount in resources.items())
+        raise PlanError(option, f"a trial needs {needed} on one node, the cluster has {have}")
+
+
+def _fitting(node: dict[str, float], resources: dict[str, float]) -> int:
+    return min(
+        math.floor(node.get(kind, 0) / amount + 1e-9)
+        for kind, amount in resources.items()
+        if amount > 0
+    )

@@ -1,0 +1,180 @@
+"""What a search is asked to do, checked before Ray or any backbone is started."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+from sa2vp.data.tasks import SUITES, suite_tasks
+from search_spaces import SPACES, TaskSpace
+
+DEFAULT_EPOCHS = {"demo": 10}
+DEFAULT_BACKBONE = {"demo": "demo"}
+WEIGHT_DECAY = 1e-4
+
+
+class PlanError(ValueError):
+    """An option that cannot be followed.
+
+    Args:
+        option: as typed, such as ``--suite``.
+        problem: what is wrong and what is allowed, in one line.
+    """
+
+    def __init__(self, option: str, problem: str) -> None:
+        super().__init__(f"{option}: {problem}")
+        self.option = option
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SearchPlan:
+    """A suite's search and final runs.
+
+    Attributes:
+        suite: the list of tasks.
+        tasks: the names of those to run, in the suite's order.
+        backbone: name of the frozen backbone.
+        checkpoint: its weights, where the name needs a file.
+        results: folder or URI of the results.
+        trials: settings tried per task.
+        epochs: of a trial that is not stopped, and of every final run.
+        seeds: final runs per task.
+        seed: of the searcher and of the search's trials.
+        cpus_per_trial: CPU cores per trial, also its threads.
+        gpus_per_trial: GPUs per trial, fractions included; None takes one where there is one.
+    """
+
+    suite: str
+    tasks: tuple[str, ...]
+    backbone: str
+    checkpoint: str | None
+    results: str
+    trials: int
+    epochs: int
+    seeds: int
+    seed: int
+    cpus_per_trial: float
+    gpus_per_trial: float | None
+
+    def space(self, task: str) -> TaskSpace:
+        """Give the space that a task is searched in."""
+        return SPACES[self.suite][task]
+
+    def identity(self, fingerprints: dict[str, str]) -> dict[str, str]:
+        """Give what must stay the same for a search to be continued, by option.
+
+        Args:
+            fingerprints: of each task's data.
+        """
+        weights = "" if self.checkpoint is None else _sha256(Path(self.checkpoint))
+        return {
+            "--backbone": self.backbone,
+            "--checkpoint": weights,
+            "--epochs": str(self.epochs),
+            "--seed": str(self.seed),
+            **{f"data of {task}": fingerprints[task] for task in self.tasks},
+            **{f"space of {task}": repr(self.space(task)) for task in self.tasks},
+        }
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SearchOptions:
+    """The options of ``run_search.py`` as typed; None stands for the suite's default."""
+
+    suite: str
+    tasks: str | None = None
+    backbone: str | None = None
+    checkpoint: Path | None = None
+    data_dir: Path | None = None
+    results: str = "results"
+    trials: int = 12
+    epochs: int | None = None
+    seeds: int = 3
+    seed: int = 0
+    cpus_per_trial: float = 1.0
+    gpus_per_trial: float | None = None
+
+
+def make_plan(options: SearchOptions) -> SearchPlan:
+    """Check every option and fill in the suite's defaults.
+
+    Raises:
+        PlanError: names the first option that cannot be followed.
+    """
+    suite = options.suite
+    if suite not in SUITES:
+        raise PlanError("--suite", f"unknown suite {suite!r}; known: {', '.join(SUITES)}")
+    epochs = DEFAULT_EPOCHS[suite] if options.epochs is None else options.epochs
+    plan = SearchPlan(
+        suite=suite,
+        tasks=_choose_tasks(suite, options.tasks),
+        backbone=options.backbone or DEFAULT_BACKBONE[suite],
+        checkpoint=None if options.checkpoint is None else str(options.checkpoint.resolve()),
+        results=options.results,
+        trials=options.trials,
+        epochs=epochs,
+        seeds=options.seeds,
+        seed=options.seed,
+        cpus_per_trial=options.cpus_per_trial,
+        gpus_per_trial=options.gpus_per_trial,
+    )
+    _check_numbers(plan)
+    _check_data_dir(suite, options.data_dir)
+    _check_backbone(plan.backbone, options.checkpoint)
+    return plan
+
+
+def _choose_tasks(suite: str, names: str | None) -> tuple[str, ...]:
+    chosen = None if names is None else [name.strip() for name in names.split(",")]
+    try:
+        return tuple(task.name for task in suite_tasks(suite, chosen))
+    except ValueError as error:
+        raise PlanError("--tasks", str(error)) from error
+
+
+def _check_numbers(plan: SearchPlan) -> None:
+    bounds = {
+        "--trials": (plan.trials, 1),
+        "--epochs": (plan.epochs, 1),
+        "--seeds": (plan.seeds, 1),
+        "--seed": (plan.seed, 0),
+        "--gpus-per-trial": (plan.gpus_per_trial or 0, 0),
+    }
+    for option, (number, least) in bounds.items():
+        if not least <= number < math.inf:
+            raise PlanError(option, f"must be {least} or more, got {number}")
+    if not 0 < plan.cpus_per_trial < math.inf:
+        raise PlanError("--cpus-per-trial", f"must be above 0, got {plan.cpus_per_trial}")
+
+
+def _check_data_dir(suite: str, data_dir: Path | None) -> None:
+    if data_dir is None:
+        return
+    if not data_dir.is_dir():
+        raise PlanError("--data-dir", f"no such folder: {data_dir}")
+    raise PlanError("--data-dir", f"suite {suite} brings its own images; leave it out")
+
+
+def _check_backbone(backbone: str, checkpoint: Path | None) -> None:
+    """Refuse a name or file; timm, slow to import, is asked last and for other names only."""
+    if checkpoint is not None and not checkpoint.is_file():
+        raise PlanError("--checkpoint", f"no such file: {checkpoint}")
+    if backbone == "demo" and checkpoint is None:
+        return
+    from sa2vp.models.backbones import BackboneError, check_backbone_name  # noqa: PLC0415
+
+    try:
+        check_backbone_name(backbone)
+    except BackboneError as error:
+        raise PlanError("--backbone", str(error)) from error
+    try:
+        check_backbone_name(backbone, checkpoint)
+    except BackboneError as error:
+        raise PlanError("--checkpoint", str(error)) from error
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,153 @@
+"""The terminal's view of a running search: one line a task."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+
+from sa2vp.tuning.plan import SearchPlan
+from sa2vp.tuning.record import RunRecord
+from sa2vp.tuning.rows import RunRow
+
+REFRESH_PER_SECOND = 2
+_HEADERS = (
+    "trials",
+    "stopped",
+    "failed",
+    "final\nruns",
+    "best\nval",
+    "inter\ndim",
+    "inter\nweight",
+    "lr",
+    "batch",
+    "left",
+)
+
+
+class Progress:
+    """Shows the record as it fills: a live table, or a line per finished run where no one watches.
+
+    Args:
+        plan: what is to be done.
+        record: what is done.
+        console: the terminal.
+        slots: how many runs fit the cluster, which the time left depends on.
+    """
+
+    def __init__(
+        self, plan: SearchPlan, record: RunRecord, console: Console, *, slots: int
+    ) -> None:
+        self._plan = plan
+        self._record = record
+        self._console = console
+        self._slots = slots
+        self._announced = {run_id for run_id, row in record.runs.items() if row.finished_at}
+        self._live = Live(
+            console=console,
+            get_renderable=self.table,
+            refresh_per_second=REFRESH_PER_SECOND,
+            auto_refresh=console.is_terminal,
+        )
+
+    def __enter__(self) -> Progress:
+        """Start to show."""
+        if self._console.is_terminal:
+            self._live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Leave the last state on the screen."""
+        if self._console.is_terminal:
+            self._live.stop()
+        else:
+            self._console.print(self.table())
+
+    def changed(self) -> None:
+        """Announce the runs that ended, where there is no live table."""
+        for run_id, row in self._record.runs.items():
+            if row.finished_at and run_id not in self._announced:
+                self._announced.add(run_id)
+                if not self._console.is_terminal:
+                    self._console.print(describe_run(row), soft_wrap=True)
+
+    def table(self) -> Table:
+        """Draw one line per task."""
+        table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False, header_style="bold")
+        table.add_column("task", vertical="bottom")
+        for header in _HEADERS:
+            table.add_column(header, justify="right", vertical="bottom", no_wrap=True)
+        for task in self._plan.tasks:
+            table.add_row(task, *self._cells(task))
+        return table
+
+    def _cells(self, task: str) -> tuple[str, ...]:
+        trials, finals = self._record.of(task, "search"), self._record.of(task, "final")
+        ended = [row for row in trials if row.status != "running"]
+        best = self._record.best(task)
+        left = self._seconds_left(task)
+        return (
+            f"{len(ended)}/{max(self._plan.trials, len(trials))}",
+            str(sum(row.status == "stopped" for row in ended)),
+            str(sum(row.status == "failed" for row in [*trials, *finals])),
+            f"{sum(row.status == 'completed' for row in finals)}/{self._plan.seeds}",
+            *(_setting_cells(best) if best else [""] * 5),
+            "" if left is None else str(timedelta(seconds=round(left))),
+        )
+
+    def _seconds_left(self, task: str) -> float | None:
+        """Estimate from this task's, else any task's, seconds per epoch; None before the first."""
+        trials, finals = self._record.of(task, "search"), self._record.of(task, "final")
+        pace = seconds_per_epoch([*trials, *finals]) or seconds_per_epoch(
+            list(self._record.runs.values())
+        )
+        if pace is None:
+            return None
+        ended = [row for row in trials if row.status != "running"]
+        epochs_per_trial = (
+            sum(row.epochs_done for row in ended) / len(ended) if ended else self._plan.epochs
+        )
+        running = [row for row in trials if row.status == "running"]
+        epochs = max(0, self._plan.trials - len(ended)) * epochs_per_trial
+        epochs -= min(epochs, sum(row.epochs_done for row in running))
+        epochs += self._plan.seeds * self._plan.epochs - sum(row.epochs_done for row in finals)
+        return max(0.0, epochs * pace / self._slots)
+
+
+def seconds_per_epoch(rows: Sequence[RunRow]) -> float | None:
+    """Give the mean duration of an epoch; None where none is done."""
+    epochs = sum(row.epochs_done for row in rows)
+    return sum(row.seconds for row in rows) / epochs if epochs else None
+
+
+def _setting_cells(row: RunRow) -> list[str]:
+    return [
+        f"{row.last_val_top1:.1f}",
+        str(row.inter_dim),
+        f"{row.inter_weight:.2g}",
+        f"{row.lr:.2g}",
+        str(row.batch_size),
+    ]
+
+
+def describe_setting(row: RunRow) -> str:
+    """Write a setting in one line."""
+    return (
+        f"inter_dim {row.inter_dim}, inter_weight {row.inter_weight:.3g}, "
+        f"lr {row.lr:.2g}, batch {row.batch_size}"
+    )
+
+
+def describe_run(row: RunRow) -> str:
+    """Write the end of a run in one line."""
+    numbers = "" if row.last_val_top1 is None else f", val top-1 {row.last_val_top1:.1f}"
+    if row.test_top1 is not None:
+        numbers += f", test top-1 {row.test_top1:.1f}"
+    reason = f" ({row.reason})" if row.status == "failed" else ""
+    return (
+        f"{row.run_id}: {row.status} after {row.epochs_done} epochs{numbers}{reason}; "
+        f"{describe_setting(row)}"
+    )

@@ -1,0 +1,194 @@
+"""The honest protocol as one stream of runs: search each task, then retrain its best setting."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Any
+
+from ray.tune.search import Searcher
+
+from sa2vp.training.settings import SA2VPSettings
+from sa2vp.tuning.plan import WEIGHT_DECAY, SearchPlan
+from sa2vp.tuning.provenance import Provenance
+from sa2vp.tuning.record import METHOD, RunRecord
+from sa2vp.tuning.rows import Phase, RunRow
+from sa2vp.tuning.session import superseded_folder
+from sa2vp.tuning.task_search import METRIC, TaskSearch
+from sa2vp.tuning.trainable import threads_for
+from search_spaces import for_optuna
+
+
+class ProtocolSearcher(Searcher):
+    """Hands Tune one run after another until the plan is done.
+
+    A task's trials come first. Once all of them have ended, the best setting by validation is
+    retrained with each seed, and only these final runs read the test split. While a task waits for
+    its last trials, the next task begins, so that no slot of the cluster stays empty.
+
+    Args:
+        plan: what to do.
+        record: what is done; runs that an earlier session left ``running`` are continued.
+        provenance: what goes into every row.
+        slots: tells how many runs fit the cluster now.
+
+    Attributes:
+        finished: whether nothing of the plan was left to run when Tune last asked.
+    """
+
+    def __init__(
+        self,
+        plan: SearchPlan,
+        record: RunRecord,
+        provenance: Provenance,
+        slots: Callable[[], int],
+    ) -> None:
+        super().__init__()
+        self._plan = plan
+        self._record = record
+        self._provenance = provenance
+        self._slots = slots
+        self._live: dict[str, str] = {}  # Tune's trial id -> run id
+        self.finished = False
+        self._searches = {task: self._make_search(task) for task in plan.tasks}
+
+    def _make_search(self, task: str) -> TaskSearch:
+        search = TaskSearch(
+            for_optuna(self._plan.space(task).ranges), task=task, seed=self._plan.seed
+        )
+        for row in self._record.of(task, "search"):
+            if row.status != "running":
+                accuracies = [epoch.val_top1 for epoch in self._record.epochs[row.run_id]]
+                search.add_finished(row.setting, row.status, accuracies)
+        return search
+
+    def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
+        """Give the next run's configuration, None to wait, or ``FINISHED``."""
+        if len(self._live) >= self._slots():
+            return None
+        row = self._next(trial_id)
+        if row is None:
+            self.finished = not self._live
+            return str(Searcher.FINISHED) if self.finished else None
+        self._live[trial_id] = row.run_id
+        self._record.start(row)
+        return self._configuration(row)
+
+    def _next(self, trial_id: str) -> RunRow | None:
+        for task in self._plan.tasks:
+            new = self._next_trial(task, trial_id) or self._next_final(task)
+            if new is not None:
+                return new
+        return None
+
+    def _next_trial(self, task: str, trial_id: str) -> RunRow | None:
+        """Continue an interrupted trial, else start a new one, while the plan has any."""
+        trials = self._record.of(task, "search")
+        for row in self._interrupted(trials):
+            self._searches[task].suggest_setting(trial_id, trials.index(row), row.setting)
+            return row
+        number = len(trials)
+        if number >= self._plan.trials:
+            return None
+        first = self._plan.space(task).first if number == 0 else None
+        setting = self._searches[task].suggest_setting(trial_id, number, first)
+        return self._row(task, "search", f"{number:04d}", setting, self._plan.seed)
+
+    def _next_final(self, task: str) -> RunRow | None:
+        """Continue or start a final run, once every trial of the task has ended."""
+        best = self._record.best(task)
+        if best is None or any(r.status == "running" for r in self._record.of(task, "search")):
+            return None
+        finals = self._record.of(task, "final")
+        outdated = [row.run_id for row in finals if row.setting != best.setting]
+        if outdated:  # a finished search was extended, and found a better setting
+            self._record.set_aside(outdated, superseded_folder())
+        finals = self._record.of(task, "final")
+        for row in self._interrupted(finals):
+            return row
+        for seed in range(1, self._plan.seeds + 1):
+            if all(row.seed != seed for row in finals):
+                return self._row(task, "final", f"seed{seed}", best.setting, seed)
+        return None
+
+    def _interrupted(self, rows: Sequence[RunRow]) -> list[RunRow]:
+        """List the runs that are not finished and that no actor of this session trains."""
+        live = self._live.values()
+        return [row for row in rows if row.status == "running" and row.run_id not in live]
+
+    def _row(
+        self, task: str, phase: Phase, suffix: str, setting: Mapping[str, Any], seed: int
+    ) -> RunRow:
+        return RunRow(
+            run_id=f"{self._plan.suite}-{task}-{phase}-{suffix}",
+            suite=self._plan.suite,
+            task=task,
+            backbone=self._plan.backbone,
+            method=METHOD,
+            phase=phase,
+            **setting,
+            weight_decay=WEIGHT_DECAY,
+            epochs_planned=self._plan.epochs,
+            seed=seed,
+            status="running",
+            data_fingerprint=self._provenance.fingerprints[task],
+            versions=json.dumps(self._provenance.versions),
+            commit=self._provenance.commit,
+            started_at=datetime.now(UTC),
+        )
+
+    def _configuration(self, row: RunRow) -> dict[str, Any]:
+        settings = asdict(run_settings(row))
+        return {
+            "run_id": row.run_id,
+            "suite": row.suite,
+            "task": row.task,
+            "phase": row.phase,
+            "backbone": row.backbone,
+            "checkpoint": self._plan.checkpoint,
+            "threads": threads_for(self._plan.cpus_per_trial),
+            "settings": settings,
+            "resume": self._record.newest_checkpoint(row.run_id, settings)
+            if row.epochs_done
+            else None,
+        }
+
+    def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
+        """Pass an epoch on to the task's search."""
+        search = self._search_of(trial_id)
+        if search is not None and METRIC in result:
+            search.on_trial_result(trial_id, result)
+
+    def on_trial_complete(
+        self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
+    ) -> None:
+        """Pass the end of a trial on to the task's search, and free its slot."""
+        search = self._search_of(trial_id)
+        if search is not None:
+            search.on_trial_complete(trial_id, result, error)
+        self._live.pop(trial_id, None)
+
+    def _search_of(self, trial_id: str) -> TaskSearch | None:
+        row = self._record.runs[self._live[trial_id]]
+        return self._searches[row.task] if row.phase == "search" else None
+
+    def save(self, checkpoint_path: str) -> None:
+        """Save nothing: the results are the state."""
+
+    def restore(self, checkpoint_path: str) -> None:
+        """Restore nothing: the results are the state."""
+
+
+def run_settings(row: RunRow) -> SA2VPSettings:
+    """Give the settings that a row's run trains with."""
+    return SA2VPSettings(
+        inter_dim=row.inter_dim or 0,  # refused: a row without one is not of SA2VP
+        inter_weight=row.inter_weight or 0.0,
+        lr=row.lr,
+        batch_size=row.batch_size,
+        weight_decay=row.weight_decay,
+        epochs=row.epochs_planned,
+        seed=row.seed,
+    )

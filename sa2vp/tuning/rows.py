@@ -1,0 +1,125 @@
+"""The two kinds of row that results consist of. Accuracies are percent, times UTC."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from datetime import datetime
+from typing import Any, Literal, Self
+
+import pyarrow as pa
+
+Phase = Literal["search", "final"]
+Status = Literal["running", "completed", "stopped", "failed"]
+
+TIMESTAMP = pa.timestamp("us", tz="UTC")
+
+
+@dataclass(kw_only=True, slots=True)
+class RunRow:
+    """One run: its setting, where it stands and what it reached.
+
+    Attributes:
+        run_id: readable, and the same whenever the same search is run.
+        suite: the list of tasks.
+        task: the dataset.
+        backbone: as given to ``--backbone``.
+        method: ``sa2vp`` or ``linear``.
+        phase: ``search`` sees validation only; ``final`` retrains the chosen setting and tests.
+        inter_dim: channels of prompts and bottleneck; None for ``linear``.
+        inter_weight: the fusion's weight; None for ``linear``.
+        lr: peak learning rate.
+        batch_size: images per step.
+        weight_decay: on matrices.
+        epochs_planned: unless stopped earlier.
+        seed: of the run.
+        status: ``stopped`` is ASHA's decision, ``failed`` is not.
+        reason: why it stopped or failed.
+        epochs_done: so far.
+        last_val_top1: of the last epoch done.
+        best_val_top1: over the epochs done.
+        test_top1: of the last planned epoch, final runs only.
+        best_epoch_test_top1: the best over the epochs, as the published code prints it.
+        trainable_params: learned, without the head; known from the first epoch on.
+        backbone_params: frozen.
+        seconds: of training and evaluation.
+        peak_memory_gib: of the process, or of the GPU where there is one.
+        data_fingerprint: of the task's images, labels and splits.
+        versions: JSON of the packages that matter.
+        commit: of this project, where it runs from a checkout.
+        started_at: when the run was given to the cluster.
+        finished_at: None while running.
+    """
+
+    run_id: str
+    suite: str
+    task: str
+    backbone: str
+    method: str
+    phase: Phase
+    inter_dim: int | None
+    inter_weight: float | None
+    lr: float
+    batch_size: int
+    weight_decay: float
+    epochs_planned: int
+    seed: int
+    status: Status
+    reason: str | None = None
+    epochs_done: int = 0
+    last_val_top1: float | None = None
+    best_val_top1: float | None = None
+    test_top1: float | None = None
+    best_epoch_test_top1: float | None = None
+    trainable_params: int | None = None
+    backbone_params: int | None = None
+    seconds: float = 0.0
+    peak_memory_gib: float | None = None
+    data_fingerprint: str
+    versions: str
+    commit: str | None
+    started_at: datetime
+    finished_at: datetime | None = None
+
+    @property
+    def setting(self) -> dict[str, Any]:
+        """Give the searched hyperparameters."""
+        names = ("inter_dim", "inter_weight", "lr", "batch_size")
+        return {name: getattr(self, name) for name in names}
+
+
+@dataclass(kw_only=True, slots=True)
+class EpochRow:
+    """One epoch of one run; ``test_top1`` is empty in a search."""
+
+    run_id: str
+    epoch: int
+    lr: float
+    train_loss: float
+    val_loss: float
+    val_top1: float
+    test_top1: float | None
+    seconds: float
+    images_per_second: float
+
+    @classmethod
+    def from_metrics(cls, run_id: str, metrics: dict[str, Any]) -> Self:
+        """Pick a row's columns from what a trial reported."""
+        names = [field.name for field in fields(cls) if field.name != "run_id"]
+        return cls(run_id=run_id, **{name: metrics[name] for name in names})
+
+
+_ARROW_TYPES = {"str": pa.string(), "int": pa.int64(), "float": pa.float64(), "datetime": TIMESTAMP}
+
+
+def _schema(row_class: type[RunRow] | type[EpochRow]) -> pa.Schema:
+    """Derive the Parquet schema, so that a column is written down once."""
+    columns = []
+    for field in fields(row_class):
+        kind, _, optional = str(field.type).partition(" | ")
+        arrow_type = _ARROW_TYPES.get(kind, pa.string())  # Phase and Status are strings
+        columns.append(pa.field(field.name, arrow_type, nullable=bool(optional)))
+    return pa.schema(columns)
+
+
+RUN_SCHEMA = _schema(RunRow)
+EPOCH_SCHEMA = _schema(EpochRow)

@@ -1,0 +1,109 @@
+"""Runs a plan on a Ray cluster."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import ray
+from ray import tune
+from rich.console import Console
+
+from sa2vp.data.loading import load_task
+from sa2vp.data.tasks import suite_tasks
+from sa2vp.tuning.asha import PerTaskASHA
+from sa2vp.tuning.callbacks import RecordRuns
+from sa2vp.tuning.cluster import check_fits, slots_of_cluster, start_ray, trial_resources
+from sa2vp.tuning.plan import SearchPlan
+from sa2vp.tuning.progress import Progress
+from sa2vp.tuning.protocol import ProtocolSearcher
+from sa2vp.tuning.provenance import gather_provenance
+from sa2vp.tuning.record import RunRecord
+from sa2vp.tuning.session import continue_or_refuse, stamp
+from sa2vp.tuning.store import ResultsStore
+from sa2vp.tuning.trainable import SA2VPTrainable
+
+MAX_WORKER_FAILURES = 2
+"""How often a run whose worker was lost goes on from its checkpoint before it has failed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a session ended.
+
+    Attributes:
+        record: every run of the suite.
+        finished: whether nothing of the plan is left to run.
+    """
+
+    record: RunRecord
+    finished: bool
+
+
+def search(
+    plan: SearchPlan,
+    console: Console,
+    *,
+    address: str | None = None,
+    fresh: bool = False,
+    verbose: bool = False,
+) -> Outcome:
+    """Search every task of the plan, then retrain and test each best setting.
+
+    Args:
+        plan: what to do.
+        console: where progress is shown.
+        address: of a running Ray cluster; None starts one on this machine.
+        fresh: set earlier results of the suite aside instead of continuing them.
+        verbose: let Ray and the trials write to the terminal.
+
+    Raises:
+        PlanError: the plan does not fit the results folder or the cluster.
+    """
+    tasks = suite_tasks(plan.suite, list(plan.tasks))
+    fingerprints = {task.name: load_task(task).fingerprint for task in tasks}
+    store = ResultsStore(plan.results)
+    if left_behind := continue_or_refuse(store, plan, fingerprints, fresh=fresh):
+        console.print(f"--fresh: {left_behind} earlier runs are now in {store.uri}/superseded")
+    record = RunRecord(store, plan.suite)
+    start_ray(console, address, verbose=verbose)
+    try:
+        resources = trial_resources(plan)
+        slots = slots_of_cluster(resources)
+        check_fits(resources, slots())
+        searcher = ProtocolSearcher(plan, record, gather_provenance(fingerprints), slots)
+        with Progress(plan, record, console, slots=slots()) as progress:
+            tuner = tune.Tuner(
+                tune.with_resources(SA2VPTrainable, resources),
+                tune_config=tune.TuneConfig(
+                    search_alg=searcher,
+                    scheduler=_scheduler(plan, record),
+                    num_samples=-1,  # the searcher says when it is done
+                    reuse_actors=True,
+                    trial_name_creator=_run_id,
+                    trial_dirname_creator=_run_id,
+                ),
+                run_config=tune.RunConfig(
+                    name=f"{plan.suite}-{stamp()}",
+                    storage_path=f"{store.uri}/tune",
+                    checkpoint_config=tune.CheckpointConfig(num_to_keep=1, checkpoint_frequency=1),
+                    failure_config=tune.FailureConfig(max_failures=MAX_WORKER_FAILURES),
+                    callbacks=[RecordRuns(record, progress.changed)],
+                    verbose=1 if verbose else 0,
+                ),
+            )
+            tuner.fit()
+    finally:
+        ray.shutdown()
+    return Outcome(record, searcher.finished)
+
+
+def _scheduler(plan: SearchPlan, record: RunRecord) -> PerTaskASHA:
+    scheduler = PerTaskASHA(plan.tasks, plan.epochs)
+    for task in plan.tasks:
+        for row in record.of(task, "search"):
+            scheduler.replay(task, record.epochs[row.run_id])
+    return scheduler
+
+
+def _run_id(trial: tune.experiment.Trial) -> str:
+    return str(trial.config["run_id"])

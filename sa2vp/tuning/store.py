@@ -1,0 +1,118 @@
+"""Results on disk or in an object store: each file written whole or not at all."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pyarrow import fs
+
+from sa2vp.tuning.rows import EPOCH_SCHEMA, RUN_SCHEMA, EpochRow, RunRow
+
+
+class ResultsStore:
+    """The datasets ``runs/`` (a file per run) and ``epochs/`` (a file per run) under one folder.
+
+    Args:
+        location: a path, or a URI that ``pyarrow.fs`` reads, such as ``s3://bucket/results``.
+    """
+
+    def __init__(self, location: str) -> None:
+        target = location if "://" in location else str(Path(location).expanduser().resolve())
+        self._filesystem, self._root = fs.FileSystem.from_uri(target)
+        self.uri = target
+
+    def write_run(self, row: RunRow) -> None:
+        """Replace a run's row."""
+        self._write_table(f"runs/{row.run_id}.parquet", [row], RUN_SCHEMA)
+
+    def write_epochs(self, run_id: str, rows: Sequence[EpochRow]) -> None:
+        """Replace a run's epochs."""
+        self._write_table(f"epochs/{run_id}.parquet", rows, EPOCH_SCHEMA)
+
+    def read_runs(self) -> list[RunRow]:
+        """Read every run's row, in order of run_id."""
+        return [
+            RunRow(**row)
+            for path in sorted(self._files("runs"))
+            for row in self._read_table(path, RUN_SCHEMA)
+        ]
+
+    def read_epochs(self, run_id: str) -> list[EpochRow]:
+        """Read a run's epochs in order; empty where none is done."""
+        path = f"{self._root}/epochs/{run_id}.parquet"
+        if self._filesystem.get_file_info(path).type != fs.FileType.File:
+            return []
+        return [EpochRow(**row) for row in self._read_table(path, EPOCH_SCHEMA)]
+
+    def read_text(self, name: str) -> str | None:
+        """Read a small file; None where there is none."""
+        path = f"{self._root}/{name}"
+        if self._filesystem.get_file_info(path).type != fs.FileType.File:
+            return None
+        with self._filesystem.open_input_stream(path) as stream:
+            return bytes(stream.read()).decode()
+
+    def write_text(self, name: str, text: str) -> None:
+        """Replace a small file."""
+        self._write(name, text.encode())
+
+    def set_aside(self, run_ids: Sequence[str], folder: str) -> None:
+        """Move runs and their epochs below another folder, out of the datasets."""
+        for run_id in run_ids:
+            for dataset in ("runs", "epochs"):
+                self.move(f"{dataset}/{run_id}.parquet", f"{folder}/{dataset}/{run_id}.parquet")
+
+    def move(self, name: str, new_name: str) -> None:
+        """Move a file if it exists."""
+        source, target = f"{self._root}/{name}", f"{self._root}/{new_name}"
+        if self._filesystem.get_file_info(source).type == fs.FileType.File:
+            self._filesystem.create_dir(target.rpartition("/")[0], recursive=True)
+            self._filesystem.move(source, target)
+
+    def find(self, folder: str, file_name: str) -> list[str]:
+        """List, relative to the root, every file of one name below a folder."""
+        return [
+            path.removeprefix(f"{self._root}/")
+            for path in self._files(folder, recursive=True)
+            if path.endswith(f"/{file_name}")
+        ]
+
+    def _files(self, folder: str, *, recursive: bool = False) -> list[str]:
+        selector = fs.FileSelector(
+            f"{self._root}/{folder}", allow_not_found=True, recursive=recursive
+        )
+        return [
+            info.path
+            for info in self._filesystem.get_file_info(selector)
+            if info.type == fs.FileType.File and not info.base_name.startswith((".", "_"))
+        ]
+
+    def _read_table(self, path: str, schema: pa.Schema) -> list[dict[str, Any]]:
+        rows: list[dict[str, Any]] = pq.read_table(
+            path, filesystem=self._filesystem, schema=schema
+        ).to_pylist()
+        return rows
+
+    def _write_table(
+        self, name: str, rows: Sequence[RunRow] | Sequence[EpochRow], schema: pa.Schema
+    ) -> None:
+        buffer = io.BytesIO()
+        pq.write_table(pa.Table.from_pylist([asdict(row) for row in rows], schema), buffer)
+        self._write(name, buffer.getvalue())
+
+    def _write(self, name: str, content: bytes) -> None:
+        folder, _, file_name = f"{self._root}/{name}".rpartition("/")
+        self._filesystem.create_dir(folder, recursive=True)
+        # An object store shows an object once it is complete; a local file needs the rename.
+        local = isinstance(self._filesystem, fs.LocalFileSystem)
+        written = f"{folder}/.{file_name}" if local else f"{folder}/{file_name}"
+        with self._filesystem.open_output_stream(written) as stream:
+            stream.write(content)
+        if local:
+            self._filesystem.move(written, f"{folder}/{file_name}")

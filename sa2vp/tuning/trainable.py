@@ -1,0 +1,108 @@
+"""One trial as a Tune trainable: an actor that trains run after run."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import torch
+from ray import tune
+from timm.models.vision_transformer import VisionTransformer
+
+from sa2vp.data.loading import load_task
+from sa2vp.data.splits import Split
+from sa2vp.data.tasks import suite_tasks
+from sa2vp.data.transforms import Normalise
+from sa2vp.models import create_sa2vp, load_backbone
+from sa2vp.training.generators import seed_everything
+from sa2vp.training.run import Examples, NonFiniteLossError, TrainingRun
+from sa2vp.training.settings import SA2VPSettings
+
+_load_backbone_once = lru_cache(maxsize=1)(load_backbone)
+
+
+class SA2VPTrainable(tune.Trainable):
+    """Trains the run that its configuration describes, an epoch a step.
+
+    The configuration holds ``run_id``, ``suite``, ``task``, ``phase``, ``backbone``,
+    ``checkpoint``, ``settings`` (as :class:`SA2VPSettings` takes them), ``threads`` and
+    ``resume`` (the URI of a checkpoint, or None). Actors are reused: the backbone stays loaded
+    from run to run.
+    """
+
+    def setup(self, config: dict[str, Any]) -> None:
+        """Start the first run of this actor."""
+        torch.set_num_threads(config["threads"])
+        self._start(config)
+
+    def reset_config(self, new_config: dict[str, Any]) -> bool:
+        """Start another run in the same process."""
+        self._start(new_config)
+        return True
+
+    def step(self) -> dict[str, Any]:
+        """Train one epoch; a run that diverged ends here, with the reason."""
+        planned = {"epochs_planned": self._run.settings.epochs}
+        try:
+            metrics = self._run.run_epoch()
+        except NonFiniteLossError as error:
+            return {"done": True, "failure": str(error), "epoch": self._run.epoch, **planned}
+        return {"done": self._run.finished, **asdict(metrics), **planned, **self._sizes}
+
+    def save_checkpoint(self, checkpoint_dir: str) -> None:
+        """Save the run's state."""
+        self._run.save(Path(checkpoint_dir))
+
+    def load_checkpoint(self, checkpoint: dict[str, Any] | str | None) -> None:
+        """Continue the run, after its worker was lost."""
+        self._run.restore(Path(str(checkpoint)))
+
+    def _start(self, config: dict[str, Any]) -> None:
+        settings = SA2VPSettings(**config["settings"])
+        (task,) = suite_tasks(config["suite"], [config["task"]])
+        data = load_task(task)
+        backbone = _load_backbone_once(config["backbone"], config["checkpoint"])
+        seed_everything(settings.seed)
+        model = create_sa2vp(
+            backbone,
+            num_classes=task.num_classes,
+            inter_dim=settings.inter_dim,
+            inter_weight=settings.inter_weight,
+        )
+        device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self._sizes = {
+            "trainable_params": model.count_learned(),
+            "backbone_params": sum(p.numel() for p in backbone.parameters()),
+        }
+        self._run = TrainingRun(
+            model,
+            settings,
+            train=as_examples(data.train),
+            val=as_examples(data.val),
+            test=as_examples(data.test) if config["phase"] == "final" else None,
+            prepare=Normalise(input_size(backbone)),
+            device=device,
+            autocast=torch.bfloat16 if device.type == "cuda" else None,
+        )
+        if config["resume"] is not None:
+            with tune.Checkpoint(config["resume"]).as_directory() as directory:
+                self._run.restore(Path(directory))
+
+
+def as_examples(split: Split) -> Examples:
+    """View a split's arrays as tensors."""
+    return Examples(torch.from_numpy(split.images), torch.from_numpy(split.labels))
+
+
+def input_size(backbone: VisionTransformer) -> tuple[int, int]:
+    """Give the height and width in pixels that a backbone was built for."""
+    height, width = backbone.patch_embed.img_size
+    return height, width
+
+
+def threads_for(cpus: float) -> int:
+    """Give the threads of a trial: one for each whole core, at least one."""
+    return max(1, math.floor(cpus))
