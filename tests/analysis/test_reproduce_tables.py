@@ -14,7 +14,7 @@ from reproduce_tables import app, write_whole
 ROOT = Path(__file__).parents[2]
 
 
-def reproduce(arguments: list[str]) -> int:
+def exit_code(arguments: list[str]) -> int:
     return run(app, "reproduce_tables.py", arguments)
 
 
@@ -43,7 +43,7 @@ def test_the_default_folder_may_be_missing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    assert reproduce([]) == 0
+    assert exit_code([]) == 0
     assert "No runs in results yet" in capsys.readouterr().err
 
 
@@ -71,7 +71,7 @@ def test_a_damaged_file_is_named_and_the_rest_reported(
     demo_folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (demo_folder / "runs" / "damaged.parquet").write_bytes(b"PAR1")
-    assert reproduce(["--results", str(demo_folder)]) == 0
+    assert exit_code(["--results", str(demo_folder)]) == 0
     done = capsys.readouterr()
     assert "92.0 ± 2.0" in done.out
     assert done.err.startswith("warning: ")
@@ -95,7 +95,7 @@ def test_each_format_goes_to_stdout_or_to_a_file_per_table(
     suffix: str,
     sign: str,
 ) -> None:
-    assert reproduce(["--results", str(demo_folder), "--format", table_format]) == 0
+    assert exit_code(["--results", str(demo_folder), "--format", table_format]) == 0
     assert sign in capsys.readouterr().out
     out = tmp_path / "tables" / "new"
     written = reproduce("--results", demo_folder, "--format", table_format, "--out", out)
@@ -119,7 +119,7 @@ def test_a_csv_file_holds_rows_only_and_its_notes_go_to_stderr(
     demo_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "out"
-    assert reproduce(["--results", str(demo_folder), "--format", "csv", "--out", str(out)]) == 0
+    assert exit_code(["--results", str(demo_folder), "--format", "csv", "--out", str(out)]) == 0
     frame = pd.read_csv(out / "results-demo-demo.csv", index_col="task")
     assert frame.loc["digits", "test_top1_std"] == 2.0
     assert "demo-digits-final-seed4 (loss is nan)" in capsys.readouterr().err
@@ -130,7 +130,7 @@ def test_a_search_without_final_runs_is_reported(
 ) -> None:
     for path in (demo_folder / "runs").glob("*-final-*"):
         path.unlink()
-    assert reproduce(["--results", str(demo_folder)]) == 0
+    assert exit_code(["--results", str(demo_folder)]) == 0
     assert capsys.readouterr().out.startswith("demo on backbone demo: search")
 
 
@@ -141,7 +141,7 @@ def test_final_runs_that_all_failed_still_give_a_table(
         if path.stem != "demo-digits-final-seed4":
             path.unlink()
     for arguments in ([], ["--format", "md"], ["--format", "latex"], ["--format", "html"]):
-        assert reproduce(["--results", str(demo_folder), *arguments]) == 0
+        assert exit_code(["--results", str(demo_folder), *arguments]) == 0
         shown = " ".join(capsys.readouterr().out.split())
         assert "0 of 1 final runs" in shown
         assert "demo-digits-final-seed4 (loss is nan)" in shown
@@ -166,7 +166,7 @@ def test_bad_input_is_answered_in_one_line(
     parts: list[str],
 ) -> None:
     monkeypatch.chdir(ROOT)
-    assert reproduce(arguments) == 2
+    assert exit_code(arguments) == 2
     done = capsys.readouterr()
     assert done.out == ""
     assert len(done.err.splitlines()) == 1
