@@ -11,11 +11,13 @@ from rich.console import Console
 # place above a class that Typer does export is the same in all of them.
 _USAGE_ERROR = cast(type[Exception], typer.BadParameter.__mro__[1])
 
+INTERRUPTED = 130  # as shells report an end by Ctrl-C
+
 remarks = Console(highlight=False, markup=False, soft_wrap=True, stderr=True)
 
 
 def run(app: typer.Typer, name: str, arguments: list[str]) -> int:
-    """Run a command; return its exit code."""
+    """Run a command; return its exit code, 0 unless the command returns another."""
     command = typer.main.get_command(app)
     try:
         code = command.main(arguments, prog_name=name, standalone_mode=False)
@@ -23,4 +25,6 @@ def run(app: typer.Typer, name: str, arguments: list[str]) -> int:
         message = cast(typer.BadParameter, error).format_message()
         remarks.print(f"{name}: {' '.join(message.split())}")
         return 2
+    except typer.Abort:  # Ctrl-C
+        return INTERRUPTED
     return code if isinstance(code, int) else 0

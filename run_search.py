@@ -9,10 +9,8 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from command_line import remarks, run
+from command_line import INTERRUPTED, remarks, run
 from sa2vp.tuning.plan import PlanError, SearchOptions, SearchPlan, make_plan
-
-INTERRUPTED = 130  # as shells report an end by Ctrl-C
 
 console = Console(highlight=False)
 app = typer.Typer(add_completion=False)

@@ -32,6 +32,7 @@ class ProtocolSearcher(Searcher):
         plan: what to do.
         record: what is done; runs that an earlier session left ``running`` are continued.
         provenance: what goes into every row.
+        resources: of one run, by Ray's names.
         slots: tells how many runs fit the cluster now.
 
     Attributes:
@@ -43,12 +44,14 @@ class ProtocolSearcher(Searcher):
         plan: SearchPlan,
         record: RunRecord,
         provenance: Provenance,
+        resources: dict[str, float],
         slots: Callable[[], int],
     ) -> None:
         super().__init__()
         self._plan = plan
         self._record = record
         self._provenance = provenance
+        self._resources = resources
         self._slots = slots
         self._live: dict[str, str] = {}  # Tune's trial id -> run id
         self.finished = False
@@ -148,7 +151,8 @@ class ProtocolSearcher(Searcher):
             "phase": row.phase,
             "backbone": row.backbone,
             "checkpoint": self._plan.checkpoint,
-            "threads": threads_for(self._plan.cpus_per_trial),
+            "threads": threads_for(self._resources["CPU"]),
+            "resources": self._resources,
             "settings": settings,
             "resume": self._record.newest_checkpoint(row.run_id, settings)
             if row.epochs_done

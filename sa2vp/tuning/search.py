@@ -13,13 +13,13 @@ from sa2vp.data.tasks import suite_tasks
 from sa2vp.tuning.asha import PerTaskASHA
 from sa2vp.tuning.callbacks import RecordRuns
 from sa2vp.tuning.cluster import check_fits, slots_of_cluster, start_ray, trial_resources
-from sa2vp.tuning.plan import SearchPlan
+from sa2vp.tuning.plan import PlanError, SearchPlan
 from sa2vp.tuning.progress import Progress
 from sa2vp.tuning.protocol import ProtocolSearcher
 from sa2vp.tuning.provenance import gather_provenance
 from sa2vp.tuning.record import RunRecord
 from sa2vp.tuning.session import continue_or_refuse, stamp
-from sa2vp.tuning.store import ResultsStore
+from sa2vp.tuning.store import ResultsStore, StoreError
 from sa2vp.tuning.trainable import SA2VPTrainable
 
 MAX_WORKER_FAILURES = 2
@@ -61,19 +61,23 @@ def search(
     """
     tasks = suite_tasks(plan.suite, list(plan.tasks))
     fingerprints = {task.name: load_task(task).fingerprint for task in tasks}
-    store = ResultsStore(plan.results)
-    if left_behind := continue_or_refuse(store, plan, fingerprints, fresh=fresh):
+    try:
+        store = ResultsStore(plan.results)
+        left_behind = continue_or_refuse(store, plan, fingerprints, fresh=fresh)
+        record = RunRecord(store, plan.suite)
+    except StoreError as error:
+        raise PlanError("--results", str(error)) from error
+    if left_behind:
         console.print(f"--fresh: {left_behind} earlier runs are now in {store.uri}/superseded")
-    record = RunRecord(store, plan.suite)
     start_ray(console, address, verbose=verbose)
     try:
         resources = trial_resources(plan)
         slots = slots_of_cluster(resources)
         check_fits(resources, slots())
-        searcher = ProtocolSearcher(plan, record, gather_provenance(fingerprints), slots)
+        searcher = ProtocolSearcher(plan, record, gather_provenance(fingerprints), resources, slots)
         with Progress(plan, record, console, slots=slots()) as progress:
             tuner = tune.Tuner(
-                tune.with_resources(SA2VPTrainable, resources),
+                SA2VPTrainable,
                 tune_config=tune.TuneConfig(
                     search_alg=searcher,
                     scheduler=_scheduler(plan, record),

@@ -6,7 +6,7 @@ import json
 from datetime import UTC, datetime
 
 from sa2vp.tuning.plan import PlanError, SearchPlan
-from sa2vp.tuning.store import ResultsStore
+from sa2vp.tuning.store import ResultsStore, StoreError
 
 
 def stamp() -> str:
@@ -39,7 +39,10 @@ def continue_or_refuse(
     """
     name = f"search-{plan.suite}.json"
     set_aside = _set_suite_aside(store, plan.suite, name) if fresh else 0
-    noted: dict[str, str] = json.loads(store.read_text(name) or "{}")
+    try:
+        noted: dict[str, str] = json.loads(store.read_text(name) or "{}")
+    except json.JSONDecodeError as error:
+        raise StoreError(f"{name} is damaged; move it away ({error})") from error
     asked = plan.identity(fingerprints)
     for key, value in asked.items():
         if noted.get(key, value) != value:

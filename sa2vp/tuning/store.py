@@ -15,16 +15,27 @@ from pyarrow import fs
 from sa2vp.tuning.rows import EPOCH_SCHEMA, RUN_SCHEMA, EpochRow, RunRow
 
 
+class StoreError(OSError):
+    """Results that cannot be read or written; the message names the file."""
+
+
 class ResultsStore:
     """The datasets ``runs/`` (a file per run) and ``epochs/`` (a file per run) under one folder.
 
     Args:
         location: a path, or a URI that ``pyarrow.fs`` reads, such as ``s3://bucket/results``.
+
+    Raises:
+        StoreError: here and in every method, a location that cannot be reached or a file that
+            cannot be read or written.
     """
 
     def __init__(self, location: str) -> None:
         target = location if "://" in location else str(Path(location).expanduser().resolve())
-        self._filesystem, self._root = fs.FileSystem.from_uri(target)
+        try:
+            self._filesystem, self._root = fs.FileSystem.from_uri(target)
+        except (OSError, pa.ArrowInvalid) as error:
+            raise StoreError(f"{location}: {error}") from error
         self.uri = target
 
     def write_run(self, row: RunRow) -> None:
@@ -94,9 +105,12 @@ class ResultsStore:
         ]
 
     def _read_table(self, path: str, schema: pa.Schema) -> list[dict[str, Any]]:
-        rows: list[dict[str, Any]] = pq.read_table(
-            path, filesystem=self._filesystem, schema=schema
-        ).to_pylist()
+        try:
+            whole = pq.read_table(path, filesystem=self._filesystem)
+            table = whole.select(schema.names).cast(schema)
+        except (OSError, KeyError, pa.ArrowInvalid) as error:
+            raise StoreError(f"{path} is damaged or foreign; move it away ({error})") from error
+        rows: list[dict[str, Any]] = table.to_pylist()
         return rows
 
     def _write_table(
@@ -107,12 +121,16 @@ class ResultsStore:
         self._write(name, buffer.getvalue())
 
     def _write(self, name: str, content: bytes) -> None:
-        folder, _, file_name = f"{self._root}/{name}".rpartition("/")
-        self._filesystem.create_dir(folder, recursive=True)
+        path = f"{self._root}/{name}"
+        folder, _, file_name = path.rpartition("/")
         # An object store shows an object once it is complete; a local file needs the rename.
         local = isinstance(self._filesystem, fs.LocalFileSystem)
-        written = f"{folder}/.{file_name}" if local else f"{folder}/{file_name}"
-        with self._filesystem.open_output_stream(written) as stream:
-            stream.write(content)
-        if local:
-            self._filesystem.move(written, f"{folder}/{file_name}")
+        written = f"{folder}/.{file_name}" if local else path
+        try:
+            self._filesystem.create_dir(folder, recursive=True)
+            with self._filesystem.open_output_stream(written) as stream:
+                stream.write(content)
+            if local:
+                self._filesystem.move(written, path)
+        except OSError as error:
+            raise StoreError(f"{path} cannot be written: {error}") from error

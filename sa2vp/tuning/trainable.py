@@ -29,9 +29,14 @@ class SA2VPTrainable(tune.Trainable):
 
     The configuration holds ``run_id``, ``suite``, ``task``, ``phase``, ``backbone``,
     ``checkpoint``, ``settings`` (as :class:`SA2VPSettings` takes them), ``threads`` and
-    ``resume`` (the URI of a checkpoint, or None). Actors are reused: the backbone stays loaded
-    from run to run.
+    ``resume`` (the URI of a checkpoint, or None) and ``resources`` (of Ray, by name). Actors are
+    reused: the backbone stays loaded from run to run.
     """
+
+    @classmethod
+    def default_resource_request(cls, config: dict[str, Any]) -> tune.PlacementGroupFactory:
+        """Ask for what the plan gives a trial."""
+        return tune.PlacementGroupFactory([config["resources"]])
 
     def setup(self, config: dict[str, Any]) -> None:
         """Start the first run of this actor."""

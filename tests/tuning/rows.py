@@ -1,0 +1,67 @@
+"""Rows for the tuning tests."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sa2vp.tuning.rows import EpochRow, RunRow
+
+
+def run_row(run_id: str, **changes: Any) -> RunRow:
+    suite, task, phase, *_ = run_id.split("-")
+    values: dict[str, Any] = {
+        "run_id": run_id,
+        "suite": suite,
+        "task": task,
+        "backbone": "demo",
+        "method": "sa2vp",
+        "phase": phase,
+        "inter_dim": 8,
+        "inter_weight": 0.5,
+        "lr": 0.001,
+        "batch_size": 40,
+        "weight_decay": 1e-4,
+        "epochs_planned": 10,
+        "seed": 0,
+        "status": "running",
+        "data_fingerprint": "f00d",
+        "versions": "{}",
+        "commit": None,
+        "started_at": datetime(2026, 1, 1, tzinfo=UTC),
+    }
+    return RunRow(**(values | changes))
+
+
+def epoch_row(run_id: str, epoch: int, val_top1: float = 50.0, **changes: Any) -> EpochRow:
+    values: dict[str, Any] = {
+        "run_id": run_id,
+        "epoch": epoch,
+        "lr": 0.001,
+        "train_loss": 1.0,
+        "val_loss": 1.0,
+        "val_top1": val_top1,
+        "test_top1": None,
+        "seconds": 2.0,
+        "images_per_second": 100.0,
+    }
+    return EpochRow(**(values | changes))
+
+
+def metrics(epoch: int, val_top1: float, **changes: Any) -> dict[str, Any]:
+    """What a trial reports for an epoch of a run of 10."""
+    values: dict[str, Any] = {
+        "epoch": epoch,
+        "epochs_planned": 10,
+        "lr": 0.001,
+        "train_loss": 1.0,
+        "val_loss": 1.0,
+        "val_top1": val_top1,
+        "test_top1": None,
+        "seconds": 2.0,
+        "images_per_second": 100.0,
+        "trainable_params": 1000,
+        "backbone_params": 10_000,
+        "peak_memory_gib": 0.5,
+    }
+    return values | changes

@@ -1,0 +1,91 @@
+"""Options that cannot be followed are refused with their name and what is allowed."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import search_spaces
+from sa2vp.tuning.plan import PlanError, SearchOptions, make_plan
+from search_spaces import Choice, LogUniform, TaskSpace, for_optuna
+
+
+def test_the_suite_fills_in_its_defaults() -> None:
+    plan = make_plan(SearchOptions(suite="demo"))
+    assert plan.tasks == ("digits", "location", "orientation")
+    assert (plan.backbone, plan.trials, plan.seeds) == ("demo", 12, 3)
+
+
+def test_tasks_keep_the_order_of_the_suite() -> None:
+    plan = make_plan(SearchOptions(suite="demo", tasks="orientation, digits"))
+    assert plan.tasks == ("digits", "orientation")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"suite": "imagenet"}, r"^--suite: unknown suite 'imagenet'; known: demo$"),
+        ({"tasks": "digits,cub"}, r"^--tasks: unknown task 'cub' .*known: digits, location, or"),
+        ({"tasks": ""}, r"^--tasks: unknown task ''"),
+        ({"backbone": "vit-b61"}, r"^--backbone: unknown backbone 'vit-b61'; known: demo, vit-b16"),
+        ({"checkpoint": Path("none.npz")}, r"^--checkpoint: no such file: none\.npz$"),
+        ({"checkpoint": Path(__file__)}, r"^--checkpoint: the demo backbone comes with its"),
+        (
+            {"checkpoint": Path(__file__), "backbone": "vit-b16"},
+            r"^--checkpoint: .*expected a \.npz file",
+        ),
+        ({"data_dir": Path("none")}, r"^--data-dir: no such folder: none$"),
+        ({"data_dir": Path()}, r"^--data-dir: suite demo brings its own images"),
+        ({"trials": 0}, r"^--trials: must be 1 or more, got 0$"),
+        ({"epochs": -1}, r"^--epochs: must be 1 or more, got -1$"),
+        ({"seeds": 0}, r"^--seeds: must be 1 or more, got 0$"),
+        ({"seed": -1}, r"^--seed: must be 0 or more, got -1$"),
+        ({"cpus_per_trial": 0.0}, r"^--cpus-per-trial: must be above 0, got 0.0$"),
+        ({"cpus_per_trial": float("inf")}, r"^--cpus-per-trial: must be above 0"),
+        ({"gpus_per_trial": float("nan")}, r"^--gpus-per-trial: must be 0 or more, got nan$"),
+    ],
+)
+def test_refusals(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(PlanError, match=message):
+        make_plan(SearchOptions(**({"suite": "demo"} | options)))
+
+
+@pytest.mark.parametrize(
+    ("task", "nearest"),
+    [
+        ("digits", "svhn"),
+        ("location", "dsprites_location"),
+        ("orientation", "dsprites_orientation"),
+    ],
+)
+def test_the_demo_starts_from_the_readme_setting_of_the_nearest_task(
+    task: str, nearest: str
+) -> None:
+    table = Path(search_spaces.__file__).with_name("readme_hyperparameters.csv")
+    with table.open() as file:
+        rows = {(r["benchmark"], r["backbone"], r["task"]): r for r in csv.DictReader(file)}
+    row = rows["vtab-1k", "vit_b16", nearest]
+    first = search_spaces.SPACES["demo"][task].first
+    assert first["inter_dim"] == int(row["inter_dim"])
+    assert first["inter_weight"] == float(row["inter_weight"])
+    assert first["lr"] == float(row["lr"])
+    assert str(first["batch_size"]) in row["batch_size"].split("|")
+
+
+def test_a_space_whose_first_setting_lies_outside_is_refused() -> None:
+    ranges = {"lr": LogUniform(1e-4, 1e-2)}
+    with pytest.raises(ValueError, match=r"lr=0\.1, outside"):
+        TaskSpace(ranges, {"lr": 0.1})
+    with pytest.raises(ValueError, match="0 < low < high"):
+        LogUniform(0.0, 1.0)
+    with pytest.raises(ValueError, match="different values"):
+        Choice(8, 8)
+
+
+def test_translation_keeps_bounds_and_values() -> None:
+    translated = for_optuna({"lr": LogUniform(1e-4, 1e-2), "inter_dim": Choice(8, 16)})
+    assert (translated["lr"].low, translated["lr"].high, translated["lr"].log) == (1e-4, 1e-2, True)
+    assert translated["inter_dim"].choices == (8, 16)

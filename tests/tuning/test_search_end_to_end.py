@@ -1,0 +1,152 @@
+"""``run_search.py`` on a real local Ray cluster: whole, killed and continued, extended, refused."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+ROOT = Path(__file__).parents[2]
+TINY = ["--suite", "demo", "--tasks", "digits", "--trials", "2", "--epochs", "2", "--seeds", "1"]
+TIMELESS = ["run_id", "epoch", "lr", "train_loss", "val_loss", "val_top1", "test_top1"]
+DEADLINE_SECONDS = 240
+
+
+def command(results: Path, *arguments: str) -> list[str]:
+    one_at_a_time = ["--cpus-per-trial", str(os.cpu_count())]
+    return [sys.executable, "run_search.py", "--results", str(results), *arguments, *one_at_a_time]
+
+
+def run_search(results: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command(results, *arguments), cwd=ROOT, capture_output=True, text=True, check=False
+    )
+
+
+def start_search(results: Path, *arguments: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        command(results, *arguments),
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def read(results: Path, dataset: str) -> pd.DataFrame:
+    files = sorted((results / dataset).glob("*.parquet"))
+    return pd.concat([pd.read_parquet(file) for file in files], ignore_index=True)
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + DEADLINE_SECONDS
+    while not condition():
+        assert time.monotonic() < deadline, "the search made no progress"
+        time.sleep(0.05)
+
+
+def epochs_of(results: Path, run_id: str) -> int:
+    file = results / "epochs" / f"{run_id}.parquet"
+    return len(pd.read_parquet(file)) if file.exists() else 0
+
+
+def workers_of(driver: subprocess.Popen[str]) -> list[int]:
+    """List the trial actors of a driver, which share its session."""
+    pids = []
+    for command_line in Path("/proc").glob("[0-9]*/cmdline"):
+        pid = int(command_line.parent.name)
+        try:
+            if b"SA2VPTrainable" in command_line.read_bytes() and os.getsid(pid) == driver.pid:
+                pids.append(pid)
+        except OSError:  # the process is gone
+            continue
+    return pids
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give the results of an uninterrupted search."""
+    results = tmp_path_factory.mktemp("finished")
+    done = run_search(results, *TINY)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Dashboard: http://127.0.0.1:" in done.stdout
+    assert "ray get-auth-token" in done.stdout
+    assert "2/2" in done.stdout
+    return results
+
+
+def test_every_run_is_a_row_that_leads_back_to_its_making(finished: Path) -> None:
+    runs = read(finished, "runs").set_index("run_id")
+    assert list(runs.index) == [
+        "demo-digits-final-seed1",
+        "demo-digits-search-0000",
+        "demo-digits-search-0001",
+    ]
+    assert set(runs["status"]) == {"completed"} or "stopped" in set(runs["status"])
+    final, searched = runs.iloc[0], runs.iloc[1:]
+    assert final["test_top1"] >= 0
+    assert searched["test_top1"].isna().all()
+    assert len(set(runs["data_fingerprint"])) == 1
+    assert (runs["trainable_params"] > 0).all()
+    assert (runs["backbone_params"] < 2_000_000).all()
+    epochs = read(finished, "epochs")
+    assert epochs[epochs["run_id"] != final.name]["test_top1"].isna().all()
+    assert epochs[epochs["run_id"] == final.name]["test_top1"].notna().all()
+
+
+def test_the_tables_show_the_search(finished: Path) -> None:
+    shown = subprocess.run(
+        [sys.executable, "reproduce_tables.py", "--results", str(finished)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "demo-digits-search-000" in shown.stdout
+    assert "digits" in shown.stdout
+
+
+def test_the_same_command_again_trains_nothing(finished: Path) -> None:
+    before = read(finished, "runs")
+    again = run_search(finished, *TINY)
+    assert again.returncode == 0, again.stderr
+    pd.testing.assert_frame_equal(read(finished, "runs"), before)
+
+
+def test_another_configuration_is_refused_before_ray_starts(finished: Path) -> None:
+    refused = run_search(finished, *TINY, "--epochs", "3")
+    assert refused.returncode == 2
+    assert refused.stderr.startswith("run_search.py: --epochs: ")
+    assert refused.stderr.count("\n") == 1
+    assert "Dashboard" not in refused.stdout
+
+
+@pytest.mark.parametrize("victim", ["driver", "worker"])
+def test_killed_and_continued_equals_uninterrupted(
+    finished: Path, tmp_path: Path, victim: str
+) -> None:
+    driver = start_search(tmp_path, *TINY)
+    wait_for(lambda: epochs_of(tmp_path, "demo-digits-search-0001") >= 1)
+    if victim == "driver":
+        os.killpg(driver.pid, signal.SIGKILL)
+        driver.wait()
+    else:
+        (worker,) = workers_of(driver)
+        os.kill(worker, signal.SIGKILL)
+        output, _ = driver.communicate()
+        assert driver.returncode == 0, output
+    continued = run_search(tmp_path, *TINY)
+    assert continued.returncode == 0, continued.stdout + continued.stderr
+    for results in (finished, tmp_path):
+        assert set(read(results, "runs")["status"]) <= {"completed", "stopped"}
+    pd.testing.assert_frame_equal(
+        read(tmp_path, "epochs")[TIMELESS], read(finished, "epochs")[TIMELESS]
+    )

@@ -1,0 +1,74 @@
+"""The trainable as Tune calls it, in this process."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sa2vp.tuning.trainable import SA2VPTrainable, threads_for
+
+SETTINGS = {
+    "inter_dim": 4,
+    "inter_weight": 0.5,
+    "lr": 1e-3,
+    "batch_size": 40,
+    "weight_decay": 1e-4,
+    "epochs": 2,
+    "seed": 3,
+}
+
+
+def config(phase: str = "search", task: str = "digits", **settings: Any) -> dict[str, Any]:
+    return {
+        "run_id": f"demo-{task}-{phase}",
+        "suite": "demo",
+        "task": task,
+        "phase": phase,
+        "backbone": "demo",
+        "checkpoint": None,
+        "threads": 1,
+        "resume": None,
+        "settings": SETTINGS | settings,
+    }
+
+
+def without_times(result: dict[str, Any]) -> dict[str, Any]:
+    names = ("epoch", "train_loss", "val_loss", "val_top1", "test_top1", "done")
+    return {name: result[name] for name in names}
+
+
+def test_a_reused_actor_trains_as_a_new_one_and_a_lost_worker_continues(tmp_path: Path) -> None:
+    new = SA2VPTrainable(config("final"))
+    expected = [without_times(new.step()) for _ in range(2)]
+    assert [result["done"] for result in expected] == [False, True]
+    assert expected[1]["test_top1"] is not None
+
+    reused = SA2VPTrainable(config(task="location", lr=5e-3))
+    assert reused.step()["test_top1"] is None
+    assert reused.reset_config(config("final"))
+    assert without_times(reused.step()) == expected[0]
+
+    reused.save_checkpoint(str(tmp_path))
+    assert reused.reset_config(config("final"))
+    reused.load_checkpoint(str(tmp_path))
+    assert without_times(reused.step()) == expected[1]
+
+    assert reused.reset_config(config("final") | {"resume": str(tmp_path)})
+    assert without_times(reused.step()) == expected[1]
+
+
+def test_a_run_that_diverges_reports_its_failure_and_leaves_the_actor_alive() -> None:
+    trainable = SA2VPTrainable(config(lr=1e30))
+    result = trainable.step()
+    assert result["done"]
+    assert "loss became" in result["failure"]
+    assert "val_top1" not in result
+    assert trainable.reset_config(config())
+    assert "failure" not in trainable.step()
+
+
+@pytest.mark.parametrize(("cpus", "threads"), [(0.5, 1), (1.0, 1), (2.0, 2), (3.7, 3)])
+def test_a_trial_has_a_thread_for_each_whole_core(cpus: float, threads: int) -> None:
+    assert threads_for(cpus) == threads
