@@ -1,6 +1,11 @@
-"""SA2VP on ViT-B/16 against what the published code computes (tests/data/*.npz)."""
+"""SA2VP on ViT-B/16 against what the published code computes (tests/data/*.npz).
+
+``pytest tests/models/test_vit_golden.py --log-cli-level=INFO`` prints how close it comes.
+"""
 
 from __future__ import annotations
+
+import logging
 
 import closed_form
 import numpy as np
@@ -11,6 +16,8 @@ from torch.nn import functional as F
 from sa2vp.models import SA2VPViT, create_sa2vp
 from sa2vp.training.objective import sa2vp_loss
 from sa2vp.training.optimizer import build_adamw
+
+logger = logging.getLogger(__name__)
 
 OUTPUTS = ("image_features", "prompt_features", "image_logits", "prompt_logits")
 
@@ -64,8 +71,12 @@ def test_outputs_and_loss(model: SA2VPViT, golden: dict[str, np.ndarray]) -> Non
     with torch.no_grad():
         features = model.forward_features(closed_form.images())
         logits = model(closed_form.images())
-    for name, actual in zip(OUTPUTS, (*features, *logits), strict=True):
-        assert relative(actual.numpy(), golden[name]) <= 1e-4, name
+    errors = {
+        name: relative(actual.numpy(), golden[name])
+        for name, actual in zip(OUTPUTS, (*features, *logits), strict=True)
+    }
+    logger.info("largest relative error of the outputs: %.1e", max(errors.values()))
+    assert max(errors.values()) <= 1e-4, errors
     assert sa2vp_loss(logits, closed_form.TARGETS).item() == pytest.approx(
         golden["loss"].item(), rel=1e-4
     )
@@ -77,15 +88,18 @@ def test_gradients(model: SA2VPViT, golden: dict[str, np.ndarray]) -> None:
         F.cross_entropy(logits, closed_form.TARGETS) for logits in (image_logits, prompt_logits)
     ]
     (0.8 * cross_entropies[0] + 0.2 * cross_entropies[1]).backward()
+    errors = {}
     for name, parameter in model.named_parameters():
         if not parameter.requires_grad:
             assert parameter.grad is None, name
             continue
         assert parameter.grad is not None, name
         norm = parameter.grad.norm().item()
-        assert norm == pytest.approx(golden[f"grad_norm/{name}"].item(), rel=1e-3), name
+        errors[name] = abs(norm / golden[f"grad_norm/{name}"].item() - 1)
         head = parameter.grad.flatten()[:8].numpy()
         assert np.abs(head - golden[f"grad_head/{name}"]).max() <= 1e-3 * norm, name
+    logger.info("largest relative error of a gradient norm: %.1e", max(errors.values()))
+    assert max(errors.values()) <= 1e-3, errors
 
 
 def test_adamw_steps(model: SA2VPViT, golden: dict[str, np.ndarray]) -> None:
@@ -97,7 +111,9 @@ def test_adamw_steps(model: SA2VPViT, golden: dict[str, np.ndarray]) -> None:
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-    np.testing.assert_allclose(losses, golden["adamw_losses"], rtol=1e-2)
+    error = np.abs(losses / golden["adamw_losses"] - 1).max()
+    logger.info("largest relative error of a loss over three AdamW steps: %.1e", error)
+    assert error <= 1e-2
 
 
 @pytest.mark.parametrize(
