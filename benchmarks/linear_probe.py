@@ -122,6 +122,7 @@ class TaskProbe:
             lr=lr,
             batch_size=settings.batch_size,
             weight_decay=settings.weight_decay,
+            dropout=None,
             epochs_planned=settings.epochs,
             seed=seed,
             status="completed",

@@ -42,6 +42,8 @@ class RunSettings:
                 raise ValueError(f"{field.name} must be above 0, got {value}")
             if field.name in ("inter_weight", "weight_decay") and value < 0:
                 raise ValueError(f"{field.name} must be 0 or more, got {value}")
+            if field.name == "dropout" and not 0 <= value < 1:
+                raise ValueError(f"{field.name} must be at least 0 and below 1, got {value}")
         if not 0 <= self.seed <= MAX_SEED:
             raise ValueError(f"seed must be from 0 to {MAX_SEED}, got {self.seed}")
 
@@ -53,7 +55,9 @@ class SA2VPSettings(RunSettings):
     Attributes:
         inter_dim: channels of the prompts and of the fusion's bottleneck.
         inter_weight: weight of the fusion's output.
+        dropout: rate while training.
     """
 
     inter_dim: int
     inter_weight: float
+    dropout: float = 0.1

@@ -13,6 +13,9 @@ from search_spaces import SPACES, TaskSpace
 DEFAULT_EPOCHS = {"demo": 10}
 DEFAULT_BACKBONE = {"demo": "demo"}
 WEIGHT_DECAY = 1e-4
+PUBLISHED_DROPOUT = 0.1
+DROPOUT = {"demo": 0.0}
+"""By backbone, where not the published rate: one 96 channels wide has nothing to spare."""
 
 
 class PlanError(ValueError):
@@ -58,6 +61,11 @@ class SearchPlan:
     cpus_per_trial: float
     gpus_per_trial: float | None
 
+    @property
+    def dropout(self) -> float:
+        """Give the rate that runs on this plan's backbone train with."""
+        return DROPOUT.get(self.backbone, PUBLISHED_DROPOUT)
+
     def space(self, task: str) -> TaskSpace:
         """Give the space that a task is searched in."""
         return SPACES[self.suite][task]
@@ -74,6 +82,7 @@ class SearchPlan:
             "--checkpoint": weights,
             "--epochs": str(self.epochs),
             "--seed": str(self.seed),
+            "dropout": str(self.dropout),
             **{f"data of {task}": fingerprints[task] for task in self.tasks},
             **{f"space of {task}": repr(self.space(task)) for task in self.tasks},
         }

@@ -133,6 +133,7 @@ class ProtocolSearcher(Searcher):
             phase=phase,
             **setting,
             weight_decay=WEIGHT_DECAY,
+            dropout=self._plan.dropout,
             epochs_planned=self._plan.epochs,
             seed=seed,
             status="running",
@@ -190,6 +191,7 @@ def run_settings(row: RunRow) -> SA2VPSettings:
     return SA2VPSettings(
         inter_dim=row.inter_dim or 0,  # refused: a row without one is not of SA2VP
         inter_weight=row.inter_weight or 0.0,
+        dropout=row.dropout or 0.0,
         lr=row.lr,
         batch_size=row.batch_size,
         weight_decay=row.weight_decay,

@@ -48,6 +48,7 @@ class RunRow:
         commit: of this project, where it runs from a checkout.
         started_at: when the run was given to the cluster.
         finished_at: None while running.
+        dropout: rate while training; None for ``linear``.
     """
 
     run_id: str
@@ -79,6 +80,7 @@ class RunRow:
     commit: str | None
     started_at: datetime
     finished_at: datetime | None = None
+    dropout: float | None
 
     @property
     def setting(self) -> dict[str, Any]:

@@ -76,6 +76,7 @@ class SA2VPTrainable(tune.Trainable):
             num_classes=task.num_classes,
             inter_dim=settings.inter_dim,
             inter_weight=settings.inter_weight,
+            dropout=settings.dropout,
         )
         device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self._sizes = {

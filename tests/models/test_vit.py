@@ -10,8 +10,8 @@ import oracle
 import pytest
 import timm
 import torch
-from conftest import make_tiny_backbone
 from timm.models.vision_transformer import VisionTransformer
+from tiny import make_tiny_backbone
 
 from sa2vp.models import BackboneError, create_sa2vp, load_backbone
 from sa2vp.models.alignment import aligned_mask
@@ -57,15 +57,15 @@ def test_agrees_with_the_plain_oracle(shape: dict[str, int]) -> None:
             torch.testing.assert_close(gradients[name], parameter.grad, rtol=1e-3, atol=1e-4)
 
 
-def test_training_without_dropout_equals_evaluation(tiny_backbone: VisionTransformer) -> None:
-    model = randomised(create_sa2vp(tiny_backbone, dropout=0.0))
+def test_training_without_dropout_equals_evaluation() -> None:
+    model = randomised(create_sa2vp(make_tiny_backbone(), dropout=0.0))
     images = torch.randn(2, 3, 16, 16)
     for trained, evaluated in zip(model.train()(images), model.eval()(images), strict=True):
         torch.testing.assert_close(trained, evaluated)
 
 
-def test_dropout_differs_between_images_while_training(tiny_backbone: VisionTransformer) -> None:
-    model = randomised(create_sa2vp(tiny_backbone, dropout=0.1))
+def test_dropout_differs_between_images_while_training() -> None:
+    model = randomised(create_sa2vp(make_tiny_backbone(), dropout=0.1))
     same = torch.randn(1, 3, 16, 16).expand(2, -1, -1, -1)
     for logits in model.train()(same):
         assert not torch.equal(logits[0], logits[1])
@@ -83,10 +83,8 @@ def test_patches_see_4_6_or_9_neighbours(row: int, column: int, seen: int) -> No
     assert mask[0].all()
 
 
-def test_a_step_changes_every_learned_array_and_nothing_frozen(
-    tiny_backbone: VisionTransformer,
-) -> None:
-    model = randomised(create_sa2vp(tiny_backbone, num_classes=4))
+def test_a_step_changes_every_learned_array_and_nothing_frozen() -> None:
+    model = randomised(create_sa2vp(make_tiny_backbone(), num_classes=4))
     before = copy.deepcopy(model.state_dict())
     learned = model.trainable_state_dict().keys()
     optimizer = build_adamw(model, lr=1e-2, weight_decay=1e-4)
@@ -97,25 +95,23 @@ def test_a_step_changes_every_learned_array_and_nothing_frozen(
         assert torch.equal(array, before[name]) == (name not in learned), name
 
 
-def test_learned_arrays_survive_a_round_trip(tiny_backbone: VisionTransformer) -> None:
-    source = randomised(create_sa2vp(tiny_backbone)).eval()
-    target = create_sa2vp(tiny_backbone).eval()
+def test_learned_arrays_survive_a_round_trip() -> None:
+    source = randomised(create_sa2vp(make_tiny_backbone())).eval()
+    target = create_sa2vp(make_tiny_backbone()).eval()
     target.load_trainable_state_dict(source.trainable_state_dict())
     images = torch.randn(2, 3, 16, 16)
     assert torch.equal(source(images)[0], target(images)[0])
 
 
-def test_learned_arrays_that_do_not_fit_are_refused_whole(
-    tiny_backbone: VisionTransformer,
-) -> None:
-    model = create_sa2vp(tiny_backbone, inter_dim=8)
+def test_learned_arrays_that_do_not_fit_are_refused_whole() -> None:
+    model = create_sa2vp(make_tiny_backbone(), inter_dim=8)
     arrays = {name: array + 1 for name, array in model.trainable_state_dict().items()}
     before = copy.deepcopy(model.trainable_state_dict())
     with pytest.raises(ValueError, match=r"missing learned arrays: prompt$"):
         model.load_trainable_state_dict({k: v for k, v in arrays.items() if k != "prompt"})
     with pytest.raises(ValueError, match="unknown learned arrays: extra"):
         model.load_trainable_state_dict(arrays | {"extra": arrays["prompt"]})
-    wider = create_sa2vp(tiny_backbone, inter_dim=16).trainable_state_dict()
+    wider = create_sa2vp(make_tiny_backbone(), inter_dim=16).trainable_state_dict()
     with pytest.raises(ValueError, match=r"has shape .*16.*, expected"):
         model.load_trainable_state_dict(wider)
     for name, array in model.trainable_state_dict().items():

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 import torch
-from conftest import make_tiny_backbone
+from tiny import make_tiny_backbone
 
 from sa2vp.data.transforms import Normalise
 from sa2vp.models import create_sa2vp
@@ -36,6 +36,7 @@ def make_run(*, train: int = 35, test: bool = False, **overrides: float) -> Trai
         num_classes=4,
         inter_dim=settings.inter_dim,
         inter_weight=settings.inter_weight,
+        dropout=settings.dropout,
     )
     return TrainingRun(
         model,

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 import runs
 import torch
-from conftest import make_tiny_backbone
 from timm.models.vision_transformer import VisionTransformer
+from tiny import make_tiny_backbone
 
 from sa2vp.data.transforms import Normalise
 from sa2vp.models import create_sa2vp
@@ -157,6 +157,7 @@ def test_damaged_or_foreign_checkpoints_are_refused(tmp_path: Path) -> None:
         ("lr", float("nan")),
         ("batch_size", 0),
         ("weight_decay", -1.0),
+        ("dropout", 1.0),
         ("epochs", 0),
         ("seed", -1),
     ],

@@ -22,6 +22,7 @@ def run_row(run_id: str, **changes: Any) -> RunRow:
         "lr": 0.001,
         "batch_size": 40,
         "weight_decay": 1e-4,
+        "dropout": 0.0,
         "epochs_planned": 10,
         "seed": 0,
         "status": "running",

@@ -15,6 +15,7 @@ SETTINGS = {
     "lr": 1e-3,
     "batch_size": 40,
     "weight_decay": 1e-4,
+    "dropout": 0.1,
     "epochs": 2,
     "seed": 3,
 }
@@ -30,6 +31,7 @@ def config(phase: str = "search", task: str = "digits", **settings: Any) -> dict
         "checkpoint": None,
         "threads": 1,
         "resume": None,
+        "resources": {"CPU": 1.0},
         "settings": SETTINGS | settings,
     }
 
