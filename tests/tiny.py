@@ -7,7 +7,7 @@ from timm.models.vision_transformer import VisionTransformer
 
 
 def make_tiny_backbone(**overrides: object) -> VisionTransformer:
-    """Make the same random ViT every time, no array left at zeros or ones: 4x4 patches, 6 blocks."""
+    """Make the same random ViT every time, no array at its initial zeros: 4x4 patches, 6 blocks."""
     architecture: dict[str, object] = {
         "img_size": 16,
         "patch_size": 4,
