@@ -10,7 +10,7 @@ from sklearn.model_selection import train_test_split
 from sa2vp.data.splits import Split, TaskData
 from sa2vp.data.sprites import IMAGE_SIZE, render
 
-TRAIN_SIZE = 400
+TRAIN_SIZE = 320
 VAL_SIZE = 200
 TEST_SIZE = 400
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from types import SimpleNamespace
 from typing import Any
@@ -15,8 +16,8 @@ REDUCTION_FACTOR = 3
 
 
 def grace_epochs(epochs: int) -> int:
-    """Give the epochs before a trial may be stopped: a fifth, twice the warm-up, at least one."""
-    return max(1, epochs // 5)
+    """Give the epochs before a trial may be stopped: a fifth, rounded up: twice the warm-up."""
+    return math.ceil(epochs / 5)
 
 
 class PerTaskASHA(FIFOScheduler):

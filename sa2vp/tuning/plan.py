@@ -10,7 +10,7 @@ from pathlib import Path
 from sa2vp.data.tasks import SUITES, suite_tasks
 from search_spaces import SPACES, TaskSpace
 
-DEFAULT_EPOCHS = {"demo": 10}
+DEFAULT_EPOCHS = {"demo": 8}
 DEFAULT_BACKBONE = {"demo": "demo"}
 WEIGHT_DECAY = 1e-4
 PUBLISHED_DROPOUT = 0.1

@@ -23,7 +23,7 @@ def decide(asha: PerTaskASHA, which: Any, epoch: int, val_top1: float) -> str:
     return asha.on_trial_result(None, which, {"epoch": epoch, "val_top1": val_top1})
 
 
-@pytest.mark.parametrize(("epochs", "grace"), [(1, 1), (4, 1), (10, 2), (100, 20)])
+@pytest.mark.parametrize(("epochs", "grace"), [(1, 1), (4, 1), (8, 2), (10, 2), (100, 20)])
 def test_no_trial_is_stopped_before_twice_the_warm_up(epochs: int, grace: int) -> None:
     assert grace_epochs(epochs) == grace
 
