@@ -102,9 +102,17 @@ def describe(plan: SearchPlan) -> str:
 
 def run_plan(plan: SearchPlan, *, address: str | None, fresh: bool, verbose: bool) -> int:
     """Run the plan; return the exit code."""
-    from sa2vp.tuning.search import search  # noqa: PLC0415 - slow to import: refusals come first
+    # The slower the import, the later: refusals come first.
+    from sa2vp.tuning.session import open_session  # noqa: PLC0415
 
-    outcome = search(plan, console, address=address, fresh=fresh, verbose=verbose)
+    session = open_session(plan, fresh=fresh)
+    if session.set_aside:
+        console.print(
+            f"--fresh: {session.set_aside} earlier runs are now in {plan.results}/superseded"
+        )
+    from sa2vp.tuning.search import search  # noqa: PLC0415
+
+    outcome = search(session, console, address=address, verbose=verbose)
     for row in outcome.record.failed():
         remarks.print(f"failed: {row.run_id}: {row.reason}")
     if not outcome.finished:

@@ -114,6 +114,11 @@ def published_tables() -> list[Table]:
     ]
 
 
+def _short(commits: pd.Series[str]) -> pd.Series[str]:
+    """Cut commits to ten digits, and keep the mark of a checkout that differed from its commit."""
+    return commits.str.replace(r"^([0-9a-f]{10})[0-9a-f]*", r"\1", regex=True)
+
+
 def _result_tables(runs: pd.DataFrame, published: pd.DataFrame, location: str) -> list[Table]:
     final = runs[runs["phase"] == "final"]
     if final.empty:
@@ -122,7 +127,7 @@ def _result_tables(runs: pd.DataFrame, published: pd.DataFrame, location: str) -
     left_out = left_out_runs(runs)
     caption = (
         f"{len(final) - len(left_out)} of {len(final)} final runs in {location}/runs, "
-        f"commit {_listed(final['commit'].str[:10])}. Top-1 in percent."
+        f"commit {_listed(_short(final['commit']))}. Top-1 in percent."
     )
     notes = [_SPREAD_NOTE, *_left_out_notes(left_out)]
     if frame["best_epoch_test_top1_mean"].notna().any():

@@ -8,8 +8,6 @@ import ray
 from ray import tune
 from rich.console import Console
 
-from sa2vp.data.loading import load_task
-from sa2vp.data.tasks import suite_tasks
 from sa2vp.tuning.asha import PerTaskASHA
 from sa2vp.tuning.callbacks import RecordRuns
 from sa2vp.tuning.cluster import check_fits, slots_of_cluster, start_ray, trial_resources
@@ -18,8 +16,8 @@ from sa2vp.tuning.progress import Progress
 from sa2vp.tuning.protocol import ProtocolSearcher
 from sa2vp.tuning.provenance import gather_provenance
 from sa2vp.tuning.record import RunRecord
-from sa2vp.tuning.session import continue_or_refuse, stamp
-from sa2vp.tuning.store import ResultsStore, StoreError
+from sa2vp.tuning.session import Session, stamp
+from sa2vp.tuning.store import StoreError
 from sa2vp.tuning.trainable import SA2VPTrainable
 
 MAX_WORKER_FAILURES = 2
@@ -40,41 +38,32 @@ class Outcome:
 
 
 def search(
-    plan: SearchPlan,
-    console: Console,
-    *,
-    address: str | None = None,
-    fresh: bool = False,
-    verbose: bool = False,
+    session: Session, console: Console, *, address: str | None = None, verbose: bool = False
 ) -> Outcome:
     """Search every task of the plan, then retrain and test each best setting.
 
     Args:
-        plan: what to do.
+        session: the plan and the results it goes on with.
         console: where progress is shown.
         address: of a running Ray cluster; None starts one on this machine.
-        fresh: set earlier results of the suite aside instead of continuing them.
         verbose: let Ray and the trials write to the terminal.
 
     Raises:
-        PlanError: the plan does not fit the results folder or the cluster.
+        PlanError: a file of the results cannot be read, or the plan does not fit the cluster.
     """
-    tasks = suite_tasks(plan.suite, list(plan.tasks))
-    fingerprints = {task.name: load_task(task).fingerprint for task in tasks}
+    plan, store = session.plan, session.store
     try:
-        store = ResultsStore(plan.results)
-        left_behind = continue_or_refuse(store, plan, fingerprints, fresh=fresh)
         record = RunRecord(store, plan.suite)
     except StoreError as error:
         raise PlanError("--results", str(error)) from error
-    if left_behind:
-        console.print(f"--fresh: {left_behind} earlier runs are now in {store.uri}/superseded")
     start_ray(console, address, verbose=verbose)
     try:
         resources = trial_resources(plan)
         slots = slots_of_cluster(resources)
         check_fits(resources, slots())
-        searcher = ProtocolSearcher(plan, record, gather_provenance(fingerprints), resources, slots)
+        searcher = ProtocolSearcher(
+            plan, record, gather_provenance(session.fingerprints), resources, slots
+        )
         with Progress(plan, record, console, slots=slots()) as progress:
             tuner = tune.Tuner(
                 SA2VPTrainable,

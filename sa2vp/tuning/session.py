@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from sa2vp.data.loading import load_task
+from sa2vp.data.tasks import suite_tasks
 from sa2vp.tuning.plan import PlanError, SearchPlan
 from sa2vp.tuning.store import ResultsStore, StoreError
 
@@ -17,6 +20,43 @@ def stamp() -> str:
 def superseded_folder() -> str:
     """Name a new folder, inside the results, for runs that no longer count."""
     return f"superseded/{stamp()}"
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A plan and the results folder that it goes on with.
+
+    Attributes:
+        plan: what to do.
+        store: the results.
+        fingerprints: of each task's data.
+        set_aside: how many earlier runs were moved to make room.
+    """
+
+    plan: SearchPlan
+    store: ResultsStore
+    fingerprints: dict[str, str]
+    set_aside: int
+
+
+def open_session(plan: SearchPlan, *, fresh: bool) -> Session:
+    """Check the plan against its data and its results folder, before anything slow is imported.
+
+    Args:
+        plan: what is asked for.
+        fresh: set aside what the folder holds and start over.
+
+    Raises:
+        PlanError: the folder cannot be used, or holds the search of another configuration.
+    """
+    tasks = suite_tasks(plan.suite, list(plan.tasks))
+    fingerprints = {task.name: load_task(task).fingerprint for task in tasks}
+    try:
+        store = ResultsStore(plan.results)
+        set_aside = continue_or_refuse(store, plan, fingerprints, fresh=fresh)
+    except StoreError as error:
+        raise PlanError("--results", str(error)) from error
+    return Session(plan, store, fingerprints, set_aside)
 
 
 def continue_or_refuse(

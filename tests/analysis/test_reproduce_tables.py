@@ -53,6 +53,7 @@ def test_results_are_shown_with_what_was_left_out(demo_folder: Path) -> None:
     assert "92.0 ± 2.0" in done.stdout
     assert "mean of 2 tasks" in done.stdout
     assert "7 of 9 final runs" in done.stdout
+    assert "commit 0123456789, fedcba9876-dirty." in " ".join(done.stdout.split())
     assert "Not counted, failed (1): demo-digits-final-seed4 (loss is nan)." in done.stdout
     assert "Not counted, running (1): demo-location-final-seed2." in done.stdout
     # Eight finished SA2VP runs of 2 x 150 s; at most five at once, from noon to 12:50.

@@ -25,7 +25,7 @@ class Driver:
     """Plays Tune's part: asks for runs, reports their epochs and their ends."""
 
     def __init__(self, results: Path, *, slots: int = 1, **options: Any) -> None:
-        self.plan = make_plan(SearchOptions(suite="demo", results=str(results), **options))
+        self.plan = options_of(results, **options)
         self.store = ResultsStore(str(results))
         self.record = RunRecord(self.store, "demo")
         self.searcher = ProtocolSearcher(
@@ -185,7 +185,9 @@ def test_extending_without_a_better_setting_keeps_the_final_runs(tmp_path: Path)
 
 
 def options_of(results: Path, **changes: Any) -> SearchPlan:
-    return make_plan(SearchOptions(suite="demo", results=str(results), **changes))
+    return make_plan(
+        SearchOptions(suite="demo", results=str(results), **({"epochs": 10} | changes))
+    )
 
 
 @pytest.mark.parametrize(
