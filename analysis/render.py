@@ -20,11 +20,11 @@ _LATEX = str.maketrans(
 )
 _MARKDOWN = str.maketrans({"\\": "\\\\", "|": "\\|", "<": "&lt;", "\n": " "})
 _STYLE = """\
-body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 75rem; padding: 0 1rem }
+body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 88rem; padding: 0 1rem }
 section { overflow-x: auto }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums }
-th, td { padding: .25rem .75rem; text-align: left; white-space: nowrap }
-th { border-bottom: 1px solid; white-space: normal; vertical-align: bottom }
+th, td { padding: .25rem .5rem; text-align: left; white-space: nowrap }
+th { border-bottom: 1px solid; min-width: 3rem; white-space: normal; vertical-align: bottom }
 .number { text-align: right }
 .mean { font-weight: 600 }
 .caption, li { color: #555 }"""

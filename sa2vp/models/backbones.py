@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import timm
+import torch
 from safetensors.torch import load_file
 from timm.layers import Attention
 from timm.models.vision_transformer import Block, VisionTransformer
@@ -22,7 +23,7 @@ class BackboneError(ValueError):
 
 
 def load_backbone(name: str, checkpoint: str | Path | None = None) -> VisionTransformer:
-    """Load a frozen backbone.
+    """Load a frozen backbone. The random generators' state is left as it is.
 
     Args:
         name: ``demo`` (shipped with the package), ``vit-b16``, or the name of a timm ViT.
@@ -36,11 +37,14 @@ def load_backbone(name: str, checkpoint: str | Path | None = None) -> VisionTran
         BackboneError: unknown name, missing or unsuitable file, unsuitable architecture.
     """
     check_backbone_name(name, checkpoint)
-    if name == "demo":
-        backbone = VisionTransformer(**DEMO_ARCHITECTURE)
-        backbone.load_state_dict(load_file(DEMO_WEIGHTS_PATH))
-    else:
-        backbone = _load_timm(TIMM_NAMES.get(name, name), checkpoint)
+    # The weights drawn here are overwritten at once. A seed set before must give the learned arrays
+    # the same values whether or not the backbone was loaded in between.
+    with torch.random.fork_rng(devices=[]):
+        if name == "demo":
+            backbone = VisionTransformer(**DEMO_ARCHITECTURE)
+            backbone.load_state_dict(load_file(DEMO_WEIGHTS_PATH))
+        else:
+            backbone = _load_timm(TIMM_NAMES.get(name, name), checkpoint)
     check_suitable(backbone, name)
     return backbone.eval()
 

@@ -79,6 +79,11 @@ class TrainingRun:
         prepare: turns a batch of stored inputs into the model's input.
         device: where the model computes.
         autocast: lower precision for the forward pass, such as ``torch.bfloat16``.
+
+    Attributes:
+        model: as given, on the device.
+        settings: as given.
+        epoch: how many are done.
     """
 
     def __init__(
@@ -100,7 +105,7 @@ class TrainingRun:
         self.settings = settings
         self.epoch = 0
         self._step = 0
-        self._model = model.to(device)
+        self.model = model.to(device)
         self._optimizer = build_adamw(model, lr=settings.lr, weight_decay=settings.weight_decay)
         self._steps_per_epoch = len(train) // settings.batch_size
         self._schedule = WarmupCosine(settings.lr, settings.epochs * self._steps_per_epoch)
@@ -150,7 +155,7 @@ class TrainingRun:
 
     def _train_epoch(self) -> float:
         """Take the epoch's steps; give the mean loss."""
-        self._model.train()
+        self.model.train()
         order = torch.randperm(len(self._train), generator=self._order)
         batches = order[: self._steps_per_epoch * self.settings.batch_size]
         total = torch.zeros((), device=self._device)
@@ -168,7 +173,7 @@ class TrainingRun:
     @torch.inference_mode()
     def _evaluate(self, examples: Examples) -> tuple[float, float]:
         """Give the mean loss and the image stream's top-1 accuracy in percent."""
-        self._model.eval()
+        self.model.eval()
         total, correct = 0.0, 0
         for batch in torch.arange(len(examples)).split(EVALUATION_BATCH):
             logits = self._logits(examples, batch)
@@ -182,7 +187,7 @@ class TrainingRun:
         with torch.autocast(
             self._device.type, dtype=self._autocast, enabled=self._autocast is not None
         ):
-            image_logits, prompt_logits = self._model(inputs)
+            image_logits, prompt_logits = self.model(inputs)
         return image_logits.float(), prompt_logits.float()
 
     def _loss(self, logits: tuple[Tensor, Tensor], examples: Examples, batch: Tensor) -> Tensor:
@@ -191,8 +196,8 @@ class TrainingRun:
     def save(self, directory: Path) -> None:
         """Write everything the run needs to continue; the backbone is not part of it."""
         arrays = {
-            **prefixed("learned/", self._model.trainable_state_dict()),
-            **prefixed("adamw/", adamw_arrays(self._model, self._optimizer)),
+            **prefixed("learned/", self.model.trainable_state_dict()),
+            **prefixed("adamw/", adamw_arrays(self.model, self._optimizer)),
             **prefixed("generator/", {"order": self._order.get_state(), **generator_states()}),
         }
         Checkpoint(arrays, self.epoch, self._step, asdict(self.settings)).save(directory)
@@ -206,8 +211,8 @@ class TrainingRun:
         checkpoint = Checkpoint.load(directory)
         if dict(checkpoint.settings) != asdict(self.settings):
             raise CheckpointError(f"{directory}: of a run with other settings")
-        self._model.load_trainable_state_dict(checkpoint.part("learned/"))
-        restore_adamw(self._model, self._optimizer, checkpoint.part("adamw/"), checkpoint.step)
+        self.model.load_trainable_state_dict(checkpoint.part("learned/"))
+        restore_adamw(self.model, self._optimizer, checkpoint.part("adamw/"), checkpoint.step)
         generators = checkpoint.part("generator/")
         self._order.set_state(generators.pop("order"))
         restore_generators(generators)

@@ -10,15 +10,11 @@ from typing import Any
 
 import torch
 from ray import tune
-from timm.models.vision_transformer import VisionTransformer
 
-from sa2vp.data.loading import load_task
-from sa2vp.data.splits import Split
 from sa2vp.data.tasks import suite_tasks
-from sa2vp.data.transforms import Normalise
-from sa2vp.models import create_sa2vp, load_backbone
-from sa2vp.training.generators import seed_everything
-from sa2vp.training.run import Examples, NonFiniteLossError, TrainingRun
+from sa2vp.models import load_backbone
+from sa2vp.training.build import build_run
+from sa2vp.training.run import NonFiniteLossError
 from sa2vp.training.settings import SA2VPSettings
 
 _load_backbone_once = lru_cache(maxsize=1)(load_backbone)
@@ -68,45 +64,15 @@ class SA2VPTrainable(tune.Trainable):
     def _start(self, config: dict[str, Any]) -> None:
         settings = SA2VPSettings(**config["settings"])
         (task,) = suite_tasks(config["suite"], [config["task"]])
-        data = load_task(task)
         backbone = _load_backbone_once(config["backbone"], config["checkpoint"])
-        seed_everything(settings.seed)
-        model = create_sa2vp(
-            backbone,
-            num_classes=task.num_classes,
-            inter_dim=settings.inter_dim,
-            inter_weight=settings.inter_weight,
-            dropout=settings.dropout,
-        )
-        device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self._run = build_run(task, backbone, settings, test=config["phase"] == "final")
         self._sizes = {
-            "trainable_params": model.count_learned(),
+            "trainable_params": self._run.model.count_learned(),
             "backbone_params": sum(p.numel() for p in backbone.parameters()),
         }
-        self._run = TrainingRun(
-            model,
-            settings,
-            train=as_examples(data.train),
-            val=as_examples(data.val),
-            test=as_examples(data.test) if config["phase"] == "final" else None,
-            prepare=Normalise(input_size(backbone)),
-            device=device,
-            autocast=torch.bfloat16 if device.type == "cuda" else None,
-        )
         if config["resume"] is not None:
             with tune.Checkpoint(config["resume"]).as_directory() as directory:
                 self._run.restore(Path(directory))
-
-
-def as_examples(split: Split) -> Examples:
-    """View a split's arrays as tensors."""
-    return Examples(torch.from_numpy(split.images), torch.from_numpy(split.labels))
-
-
-def input_size(backbone: VisionTransformer) -> tuple[int, int]:
-    """Give the height and width in pixels that a backbone was built for."""
-    height, width = backbone.patch_embed.img_size
-    return height, width
 
 
 def threads_for(cpus: float) -> int:

@@ -103,6 +103,18 @@ def test_learned_arrays_survive_a_round_trip() -> None:
     assert torch.equal(source(images)[0], target(images)[0])
 
 
+def test_a_seed_decides_the_learned_arrays_whether_or_not_the_backbone_is_loaded_with_them() -> (
+    None
+):
+    torch.manual_seed(3)
+    named = create_sa2vp("demo").trainable_state_dict()
+    backbone = load_backbone("demo")
+    torch.manual_seed(3)
+    given = create_sa2vp(backbone).trainable_state_dict()
+    for name, array in named.items():
+        assert torch.equal(array, given[name]), name
+
+
 def test_learned_arrays_that_do_not_fit_are_refused_whole() -> None:
     model = create_sa2vp(make_tiny_backbone(), inter_dim=8)
     arrays = {name: array + 1 for name, array in model.trainable_state_dict().items()}
