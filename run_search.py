@@ -115,6 +115,8 @@ def run_plan(plan: SearchPlan, *, address: str | None, fresh: bool, verbose: boo
     outcome = search(session, console, address=address, verbose=verbose)
     for row in outcome.record.failed():
         remarks.print(f"failed: {row.run_id}: {row.reason}")
+    if outcome.record.failed():
+        remarks.print(f"Whole tracebacks: error.txt in the runs' folders under {plan.results}/tune")
     if not outcome.finished:
         remarks.print("Not finished. The same command continues it.")
         return INTERRUPTED

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import timm
 import torch
+from huggingface_hub import HfApi, try_to_load_from_cache
 from safetensors.torch import load_file
 from timm.layers import Attention
 from timm.models.vision_transformer import Block, VisionTransformer
@@ -16,6 +17,9 @@ from sa2vp.models.demo import WEIGHTS_PATH as DEMO_WEIGHTS_PATH
 
 TIMM_NAMES = {"vit-b16": "vit_base_patch16_224.orig_in21k"}
 """The project's names for backbones of the paper, and timm's."""
+
+_HUB_FILES = ("model.safetensors", "pytorch_model.bin")
+_HUB_SECONDS = 5
 
 
 class BackboneError(ValueError):
@@ -45,7 +49,6 @@ def load_backbone(name: str, checkpoint: str | Path | None = None) -> VisionTran
             backbone.load_state_dict(load_file(DEMO_WEIGHTS_PATH))
         else:
             backbone = _load_timm(TIMM_NAMES.get(name, name), checkpoint)
-    check_suitable(backbone, name)
     return backbone.eval()
 
 
@@ -99,7 +102,11 @@ def check_suitable(backbone: object, name: str) -> None:
 
 def _load_timm(timm_name: str, checkpoint: str | Path | None) -> VisionTransformer:
     """Build a timm model without its head, from a file or from timm's hub."""
+    with torch.device("meta"):  # the architecture alone, without memory or time for its weights
+        check_suitable(timm.create_model(timm_name, num_classes=0), timm_name)
     try:
+        if checkpoint is None:
+            _check_hub(timm_name)
         return timm.create_model(
             timm_name,
             pretrained=checkpoint is None,
@@ -110,8 +117,21 @@ def _load_timm(timm_name: str, checkpoint: str | Path | None) -> VisionTransform
         raise BackboneError(f"{checkpoint}: array {error} of {timm_name} is missing") from error
     except Exception as error:  # timm and its hub client raise many kinds
         if checkpoint is not None:
-            raise BackboneError(f"{checkpoint}: not the weights of {timm_name}: {error}") from error
+            reason = " ".join(str(error).split())
+            raise BackboneError(
+                f"{checkpoint}: not the weights of {timm_name}: {reason}"
+            ) from error
         raise BackboneError(
             f"the weights of {timm_name} could not be fetched from timm's hub "
             f"({type(error).__name__}); give a file with --checkpoint"
         ) from error
+
+
+def _check_hub(timm_name: str) -> None:
+    """Fail at once where the hub does not answer: its own client tries for most of a minute."""
+    repository = getattr(timm.get_pretrained_cfg(timm_name), "hf_hub_id", None)
+    if repository is None:
+        return
+    cached = (try_to_load_from_cache(repository, file_name) for file_name in _HUB_FILES)
+    if not any(isinstance(path, str) for path in cached):
+        HfApi().model_info(repository, timeout=_HUB_SECONDS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -9,6 +10,9 @@ from ray.tune import Callback
 
 from sa2vp.tuning.record import RunRecord
 from sa2vp.tuning.task_search import METRIC
+
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+_RAISED = re.compile(r"[\w.]+(Error|Exception): ")
 
 
 class RecordRuns(Callback):
@@ -48,10 +52,15 @@ class RecordRuns(Callback):
 
     def on_trial_error(self, *_: Any, trial: Any, **__: Any) -> None:
         """Enter the end of a run that raised, with its error in one line."""
-        error = trial.get_pickled_error()
-        cause = getattr(error, "cause", error)  # what the trial raised, inside Ray's wrapper
-        first_line = (str(cause).strip().splitlines() or [""])[0]
         self._record.finish(
-            trial.config["run_id"], "failed", f"{type(cause).__name__}: {first_line}"
+            trial.config["run_id"], "failed", describe_error(trial.get_pickled_error())
         )
         self._changed()
+
+
+def describe_error(error: BaseException) -> str:
+    """Put what a run raised into one line, out of Ray's wrappers and its coloured tracebacks."""
+    cause = getattr(error, "cause", None) or error
+    lines = _COLOUR.sub("", str(cause)).strip().splitlines() or [""]
+    raised = [line for line in lines if _RAISED.match(line)]  # the ends of quoted tracebacks
+    return raised[-1] if raised else f"{type(cause).__name__}: {lines[0]}"

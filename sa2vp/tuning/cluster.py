@@ -32,7 +32,8 @@ def start_ray(console: Console, address: str | None, *, verbose: bool) -> None:
     """
     for name, value in _QUIET.items():
         os.environ.setdefault(name, value)
-    level = logging.INFO if verbose else logging.ERROR
+    # What a run raised stands in its row, and whole in its folder of Tune's.
+    level = logging.INFO if verbose else logging.CRITICAL
     logging.getLogger("ray").setLevel(level)
     try:
         context = ray.init(address=address, log_to_driver=verbose, logging_level=level)

@@ -167,21 +167,26 @@ def _check_data_dir(suite: str, data_dir: Path | None) -> None:
 
 
 def _check_backbone(backbone: str, checkpoint: Path | None) -> None:
-    """Refuse a name or file; timm, slow to import, is asked last and for other names only."""
+    """Load it as the trials will; timm, slow to import, is asked last and for other names only."""
     if checkpoint is not None and not checkpoint.is_file():
         raise PlanError("--checkpoint", f"no such file: {checkpoint}")
     if backbone == "demo" and checkpoint is None:
         return
-    from sa2vp.models.backbones import BackboneError, check_backbone_name  # noqa: PLC0415
+    from sa2vp.models.backbones import (  # noqa: PLC0415
+        BackboneError,
+        check_backbone_name,
+        load_backbone,
+    )
 
     try:
         check_backbone_name(backbone)
     except BackboneError as error:
         raise PlanError("--backbone", str(error)) from error
     try:
-        check_backbone_name(backbone, checkpoint)
+        load_backbone(backbone, checkpoint)
     except BackboneError as error:
-        raise PlanError("--checkpoint", str(error)) from error
+        option = "--backbone" if checkpoint is None else "--checkpoint"
+        raise PlanError(option, str(error)) from error
 
 
 def _sha256(path: Path) -> str:

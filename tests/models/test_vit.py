@@ -175,3 +175,15 @@ def test_checkpoints_that_cannot_be_loaded_are_named(tmp_path: Path) -> None:
     np.savez(foreign, something=np.zeros(3))
     with pytest.raises(BackboneError, match=r"foreign\.npz: .*vit_tiny_patch16_224"):
         load_backbone("vit_tiny_patch16_224", foreign)
+
+
+def test_a_backbone_without_aligned_tokens_is_refused_before_its_weights_are_fetched() -> None:
+    with pytest.raises(BackboneError, match="is a SwinTransformer, not a timm VisionTransformer"):
+        load_backbone("swin_tiny_patch4_window7_224")
+
+
+def test_a_hub_that_does_not_answer_is_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "http://127.0.0.1:9")  # nobody there
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", "/nonexistent")
+    with pytest.raises(BackboneError, match=r"could not be fetched from timm's hub .*--checkpoint"):
+        load_backbone("vit_tiny_patch16_224")

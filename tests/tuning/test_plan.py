@@ -6,6 +6,7 @@ import csv
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import search_spaces
@@ -31,6 +32,10 @@ def test_tasks_keep_the_order_of_the_suite() -> None:
         ({"tasks": "digits,cub"}, r"^--tasks: unknown task 'cub' .*known: digits, location, or"),
         ({"tasks": ""}, r"^--tasks: unknown task ''"),
         ({"backbone": "vit-b61"}, r"^--backbone: unknown backbone 'vit-b61'; known: demo, vit-b16"),
+        (
+            {"backbone": "swin_tiny_patch4_window7_224"},
+            r"^--backbone: swin_tiny_patch4_window7_224 is a SwinTransformer, not a timm Vision",
+        ),
         ({"checkpoint": Path("none.npz")}, r"^--checkpoint: no such file: none\.npz$"),
         ({"checkpoint": Path(__file__)}, r"^--checkpoint: the demo backbone comes with its"),
         (
@@ -51,6 +56,14 @@ def test_tasks_keep_the_order_of_the_suite() -> None:
 def test_refusals(options: dict[str, Any], message: str) -> None:
     with pytest.raises(PlanError, match=message):
         make_plan(SearchOptions(**({"suite": "demo"} | options)))
+
+
+def test_a_file_without_the_backbones_weights_is_refused(tmp_path: Path) -> None:
+    foreign = tmp_path / "foreign.npz"
+    np.savez(foreign, something=np.zeros(3))
+    options = SearchOptions(suite="demo", backbone="vit-b16", checkpoint=foreign)
+    with pytest.raises(PlanError, match=r"^--checkpoint: .*foreign\.npz: not the weights of vit"):
+        make_plan(options)
 
 
 @pytest.mark.parametrize(
