@@ -1,38 +1,43 @@
-"""Frozen backbones by name, and the check that SA2VP can align its prompts with one."""
+"""Frozen backbones by name: timm's architectures, with weights from a file or from timm's hub."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import timm
 import torch
 from huggingface_hub import HfApi, try_to_load_from_cache
-from safetensors.torch import load_file
-from timm.layers import Attention
-from timm.models.vision_transformer import Block, VisionTransformer
-from torch import nn
+from timm.models.swin_transformer import SwinTransformer
+from timm.models.vision_transformer import VisionTransformer
 
 from sa2vp.models.demo import ARCHITECTURE as DEMO_ARCHITECTURE
 from sa2vp.models.demo import WEIGHTS_PATH as DEMO_WEIGHTS_PATH
+from sa2vp.models.suitability import Backbone, BackboneError, check_suitable
+from sa2vp.models.weights import SUFFIXES, load_weights
 
-TIMM_NAMES = {"vit-b16": "vit_base_patch16_224.orig_in21k"}
+TIMM_NAMES = {
+    "vit-b16": "vit_base_patch16_224.orig_in21k",
+    "swin-b": "swin_base_patch4_window7_224.ms_in22k",
+}
 """The project's names for backbones of the paper, and timm's."""
 
 _HUB_FILES = ("model.safetensors", "pytorch_model.bin")
 _HUB_SECONDS = 5
 
 
-class BackboneError(ValueError):
-    """A backbone that is unknown, cannot be loaded or does not suit SA2VP."""
-
-
-def load_backbone(name: str, checkpoint: str | Path | None = None) -> VisionTransformer:
+def load_backbone(
+    name: str, checkpoint: str | Path | None = None, image_size: int | None = None
+) -> Backbone:
     """Load a frozen backbone. The random generators' state is left as it is.
 
     Args:
-        name: ``demo`` (shipped with the package), ``vit-b16``, or the name of a timm ViT.
-        checkpoint: a ``.npz`` file in the JAX layout, such as ``imagenet21k_ViT-B_16.npz``.
-            Without one, timm fetches the weights of a named backbone from its hub.
+        name: ``demo`` (shipped with the package), ``vit-b16``, ``swin-b``, or the name of a timm
+            ViT or Swin.
+        checkpoint: its weights (see :func:`~sa2vp.models.weights.load_weights`). Without one, timm
+            fetches those of a named backbone from its hub.
+        image_size: height and width of the images in pixels, where not the backbone's own.
+            Position embeddings are resampled. A Swin's windows grow or shrink with the image.
 
     Returns:
         The backbone without a classification head, in evaluation mode.
@@ -45,11 +50,8 @@ def load_backbone(name: str, checkpoint: str | Path | None = None) -> VisionTran
     # the same values whether or not the backbone was loaded in between.
     with torch.random.fork_rng(devices=[]):
         if name == "demo":
-            backbone = VisionTransformer(**DEMO_ARCHITECTURE)
-            backbone.load_state_dict(load_file(DEMO_WEIGHTS_PATH))
-        else:
-            backbone = _load_timm(TIMM_NAMES.get(name, name), checkpoint)
-    return backbone.eval()
+            return _load_demo(image_size)
+        return _load_timm(TIMM_NAMES.get(name, name), checkpoint, image_size)
 
 
 def check_backbone_name(name: str, checkpoint: str | Path | None = None) -> None:
@@ -60,71 +62,71 @@ def check_backbone_name(name: str, checkpoint: str | Path | None = None) -> None
     """
     if name != "demo" and not timm.is_model(TIMM_NAMES.get(name, name)):
         known = ", ".join(["demo", *TIMM_NAMES])
-        raise BackboneError(f"unknown backbone {name!r}; known: {known}, or a timm ViT's name")
+        raise BackboneError(f"unknown backbone {name!r}; known: {known}, or a timm ViT's or Swin's")
     if checkpoint is None:
         return
     if name == "demo":
         raise BackboneError("the demo backbone comes with its weights; leave the checkpoint out")
-    if Path(checkpoint).suffix != ".npz":
-        raise BackboneError(f"{checkpoint}: expected a .npz file in the JAX layout")
+    if Path(checkpoint).suffix not in SUFFIXES:
+        raise BackboneError(f"{checkpoint}: expected a file ending in {', '.join(SUFFIXES)}")
     if not Path(checkpoint).is_file():
         raise BackboneError(f"{checkpoint}: no such file")
 
 
-def check_suitable(backbone: object, name: str) -> None:
-    """Refuse a backbone whose tokens cannot be aligned one to one with prompts.
-
-    Raises:
-        BackboneError: the message says which property is missing.
-    """
-    if not isinstance(backbone, VisionTransformer):
-        raise BackboneError(f"{name} is a {type(backbone).__name__}, not a timm VisionTransformer")
-    rows, columns = backbone.patch_embed.grid_size
-    requirements = {
-        f"a square patch grid (it has {rows}x{columns})": rows == columns,
-        "a class token and no register tokens": backbone.has_class_token
-        and backbone.num_prefix_tokens == 1,
-        "learned position embeddings of fixed size": backbone.pos_embed is not None
-        and not backbone.dynamic_img_size,
-        "a final norm before pooling": not isinstance(backbone.norm, nn.Identity),
-        "at least 3 blocks, all of timm's plain Block": len(backbone.blocks) >= 3
-        and all(type(block) is Block for block in backbone.blocks),
-        "timm's plain, ungated Attention": all(
-            type(block.attn) is Attention and block.attn.gate is None
-            for block in backbone.blocks
-            if isinstance(block, Block)
-        ),
-    }
-    for requirement, met in requirements.items():
-        if not met:
-            raise BackboneError(f"{name} does not suit SA2VP, which needs {requirement}")
-
-
-def _load_timm(timm_name: str, checkpoint: str | Path | None) -> VisionTransformer:
-    """Build a timm model without its head, from a file or from timm's hub."""
-    with torch.device("meta"):  # the architecture alone, without memory or time for its weights
-        check_suitable(timm.create_model(timm_name, num_classes=0), timm_name)
+def _load_demo(image_size: int | None) -> VisionTransformer:
+    architecture: dict[str, Any] = {**DEMO_ARCHITECTURE}
+    if image_size is not None:
+        architecture["img_size"] = image_size
     try:
-        if checkpoint is None:
-            _check_hub(timm_name)
-        return timm.create_model(
-            timm_name,
-            pretrained=checkpoint is None,
-            checkpoint_path=str(checkpoint or ""),
-            num_classes=0,
-        )
-    except KeyError as error:
-        raise BackboneError(f"{checkpoint}: array {error} of {timm_name} is missing") from error
+        backbone = VisionTransformer(**architecture)
+    except (AssertionError, RuntimeError, ValueError) as error:
+        raise BackboneError(f"demo at image size {image_size}: {error}") from error
+    check_suitable(backbone, "demo")
+    return load_weights(backbone, DEMO_WEIGHTS_PATH, "demo").eval()
+
+
+def _load_timm(timm_name: str, checkpoint: str | Path | None, image_size: int | None) -> Backbone:
+    """Build a timm model without its head, from a file or from timm's hub."""
+    size = _size_arguments(timm_name, image_size)
+    check_suitable(_architecture(timm_name, size), timm_name)
+    if checkpoint is not None:
+        backbone = timm.create_model(timm_name, num_classes=0, **size)
+        return load_weights(backbone, Path(checkpoint), timm_name).eval()
+    try:
+        _check_hub(timm_name)
+        return timm.create_model(timm_name, pretrained=True, num_classes=0, **size).eval()
     except Exception as error:  # timm and its hub client raise many kinds
-        if checkpoint is not None:
-            reason = " ".join(str(error).split())
-            raise BackboneError(
-                f"{checkpoint}: not the weights of {timm_name}: {reason}"
-            ) from error
         raise BackboneError(
             f"the weights of {timm_name} could not be fetched from timm's hub "
             f"({type(error).__name__}); give a file with --checkpoint"
         ) from error
+
+
+def _architecture(timm_name: str, size: dict[str, Any]) -> torch.nn.Module:
+    """Build the architecture alone, without memory or time for its weights."""
+    try:
+        with torch.device("meta"):
+            model: torch.nn.Module = timm.create_model(timm_name, num_classes=0, **size)
+            return model
+    except (AssertionError, RuntimeError, TypeError, ValueError) as error:
+        if not size:
+            raise
+        raise BackboneError(
+            f"{timm_name} cannot be built for image size {size['img_size']}: {error}"
+        ) from error
+
+
+def _size_arguments(timm_name: str, image_size: int | None) -> dict[str, Any]:
+    """Give timm's arguments for an image size that is not the backbone's own."""
+    if image_size is None:
+        return {}
+    if image_size < 1:
+        raise BackboneError(f"the image size must be 1 or more, got {image_size}")
+    original = _architecture(timm_name, {})
+    if not isinstance(original, SwinTransformer):
+        return {"img_size": image_size}
+    window, own_size = original.layers[0].blocks[0].window_size[0], original.patch_embed.img_size[0]
+    return {"img_size": image_size, "window_size": max(1, round(window * image_size / own_size))}
 
 
 def _check_hub(timm_name: str) -> None:

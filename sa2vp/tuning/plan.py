@@ -172,11 +172,8 @@ def _check_backbone(backbone: str, checkpoint: Path | None) -> None:
         raise PlanError("--checkpoint", f"no such file: {checkpoint}")
     if backbone == "demo" and checkpoint is None:
         return
-    from sa2vp.models.backbones import (  # noqa: PLC0415
-        BackboneError,
-        check_backbone_name,
-        load_backbone,
-    )
+    from sa2vp.models.backbones import check_backbone_name, load_backbone  # noqa: PLC0415
+    from sa2vp.models.suitability import BackboneError  # noqa: PLC0415
 
     try:
         check_backbone_name(backbone)

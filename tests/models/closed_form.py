@@ -73,3 +73,46 @@ def vit_b16_npz() -> dict[str, NDArray[np.float32]]:
         arrays[f"{norm}/scale"] = value(f"{norm}/scale", (768,), 0.02, 1.0)
         arrays[f"{norm}/bias"] = value(f"{norm}/bias", (768,), 0.02)
     return arrays
+
+
+def swin_b_state_dict() -> dict[str, torch.Tensor]:
+    """Give every array of a Swin-B under the official names, as in ``swin_base_…_22k.pth``."""
+    shapes: dict[str, tuple[int, ...]] = {
+        "patch_embed.proj.weight": (128, 3, 4, 4),
+        "patch_embed.proj.bias": (128,),
+        "patch_embed.norm.weight": (128,),
+        "patch_embed.norm.bias": (128,),
+        "norm.weight": (1024,),
+        "norm.bias": (1024,),
+    }
+    for stage, (depth, dim, heads) in enumerate(
+        zip((2, 2, 18, 2), (128, 256, 512, 1024), (4, 8, 16, 32), strict=True)
+    ):
+        for index in range(depth):
+            block = f"layers.{stage}.blocks.{index}"
+            shapes[f"{block}.attn.relative_position_bias_table"] = (13 * 13, heads)
+            for norm in ("norm1", "norm2"):
+                shapes |= {f"{block}.{norm}.weight": (dim,), f"{block}.{norm}.bias": (dim,)}
+            for linear, rows, columns in (
+                ("attn.qkv", 3 * dim, dim),
+                ("attn.proj", dim, dim),
+                ("mlp.fc1", 4 * dim, dim),
+                ("mlp.fc2", dim, 4 * dim),
+            ):
+                shapes[f"{block}.{linear}.weight"] = (rows, columns)
+                shapes[f"{block}.{linear}.bias"] = (rows,)
+        if stage < 3:
+            merging = f"layers.{stage}.downsample"
+            shapes |= {f"{merging}.norm.weight": (4 * dim,), f"{merging}.norm.bias": (4 * dim,)}
+            shapes[f"{merging}.reduction.weight"] = (2 * dim, 4 * dim)
+    return {name: torch.from_numpy(swin_array(name, shape)) for name, shape in shapes.items()}
+
+
+def swin_array(name: str, shape: tuple[int, ...]) -> NDArray[np.float32]:
+    if "norm" in name:
+        return value(name, shape, 0.02, 1.0 if name.endswith("weight") else 0.0)
+    if name.endswith("relative_position_bias_table"):
+        return value(name, shape, 0.2)
+    if name.endswith(".bias"):
+        return value(name, shape, 0.02)
+    return value(name, shape, 0.7 / float(np.prod(shape[1:])) ** 0.5)

@@ -1,0 +1,117 @@
+"""A frozen block of timm's SwinTransformer, its windows laid over tokens in raster order."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import torch
+from timm.models.swin_transformer import SwinTransformerBlock
+from torch import Tensor
+from torch.nn import functional as F
+
+from sa2vp.models.attention import Heads
+from sa2vp.models.frozen_block import FrozenBlock
+
+
+@dataclass(frozen=True, slots=True)
+class FrozenSwinBlock(FrozenBlock):
+    """One Swin block and the stochastic depth drawn in it while training.
+
+    Self-attention stays within windows and adds the relative position bias. The fusion has neither:
+    it takes the heads as they are here, in raster order.
+
+    Attributes:
+        block: the timm block, frozen and in evaluation mode; its windows tile its tokens.
+        drop_path_rate: probability that a residual branch is left out, per image; 0 in evaluation.
+    """
+
+    block: SwinTransformerBlock
+    drop_path_rate: float
+
+    def project(self, tokens_BND: Tensor) -> Heads:
+        """Normalise and project tokens to heads."""
+        attn = self.block.attn
+        projected: Tensor = attn.qkv(self.block.norm1(tokens_BND))
+        q, k, v = projected.unflatten(2, (3, attn.num_heads, -1)).permute(2, 0, 3, 1, 4)
+        return Heads(q, k, v)
+
+    def attend(self, heads: Heads) -> Tensor:
+        """Attend within the block's (shifted) windows."""
+        order, inverse = _window_order(
+            self.block.input_resolution, self.block.window_size, self.block.shift_size
+        )
+        order, inverse = order.to(heads.q.device), inverse.to(heads.q.device)
+        q, k, v = (
+            self._windowed(_Reorder.apply(part.transpose(1, 2).flatten(2), order, inverse))
+            for part in (heads.q, heads.k, heads.v)
+        )
+        mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=self._bias(len(heads.q)))
+        merged_BND = mixed.transpose(1, 2).reshape(len(heads.q), len(order), -1)
+        reordered: Tensor = _Reorder.apply(merged_BND, inverse, order)
+        return reordered
+
+    def output(self, merged_BND: Tensor) -> Tensor:
+        """Project back to tokens."""
+        return self.block.attn.proj(merged_BND)  # type: ignore[no-any-return]
+
+    def mlp(self, tokens_BND: Tensor) -> Tensor:
+        """Run the MLP."""
+        return self.block.mlp(self.block.norm2(tokens_BND))  # type: ignore[no-any-return]
+
+    def drop_branch(self, branch_BND: Tensor) -> Tensor:
+        """Leave the branch out for some images and scale it for the others."""
+        if self.drop_path_rate == 0:
+            return branch_BND
+        keep = 1 - self.drop_path_rate
+        kept = branch_BND.new_empty(len(branch_BND), 1, 1).bernoulli_(keep)
+        return branch_BND * (kept / keep)
+
+    def _windowed(self, ordered_BND: Tensor) -> Tensor:
+        """View tokens in window order as heads, ``(B * windows, H, tokens per window, d)``."""
+        heads = ordered_BND.reshape(-1, self.block.window_area, self.block.attn.num_heads, self._d)
+        return heads.transpose(1, 2)
+
+    @property
+    def _d(self) -> int:
+        attn = self.block.attn
+        return attn.qkv.out_features // 3 // attn.num_heads  # type: ignore[no-any-return]
+
+    def _bias(self, batch: int) -> Tensor:
+        """Give what is added to the scores: the relative position bias, and shifted windows' mask.
+
+        Returns:
+            ``(1 or B * windows, H, window tokens, window tokens)``.
+        """
+        bias: Tensor = self.block.attn._get_rel_pos_bias()
+        mask = self.block.attn_mask
+        if mask is None:
+            return bias
+        shifted: Tensor = bias + mask[:, None]
+        return shifted.repeat(batch, 1, 1, 1)
+
+
+@lru_cache(maxsize=64)
+def _window_order(
+    grid: tuple[int, int], window: tuple[int, int], shift: tuple[int, int]
+) -> tuple[Tensor, Tensor]:
+    """Give the raster index of each token in window order, and the inverse."""
+    raster = torch.arange(grid[0] * grid[1]).view(grid)
+    shifted = raster.roll((-shift[0], -shift[1]), dims=(0, 1))
+    rows = shifted.unfold(0, window[0], window[0]).unfold(1, window[1], window[1])
+    order = rows.flatten()
+    return order, order.argsort()
+
+
+class _Reorder(torch.autograd.Function):
+    """Reorder tokens; the gradient is reordered back, without PyTorch's scattered addition."""
+
+    @staticmethod
+    def forward(ctx: Any, tokens_BND: Tensor, order: Tensor, inverse: Tensor) -> Tensor:
+        ctx.inverse = inverse
+        return tokens_BND.index_select(1, order)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
+        return gradients[0].index_select(1, ctx.inverse), None, None

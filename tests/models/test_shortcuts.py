@@ -1,0 +1,192 @@
+"""Each shortcut of the models gives what the plain path gives, gradients included."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import oracle
+import pytest
+import torch
+from families import FAMILIES, Family, without_randomness
+from tiny import make_tiny_backbone, make_tiny_swin
+from torch import Tensor
+
+from sa2vp.models import SA2VP
+from sa2vp.models.alignment import aligned_mask
+from sa2vp.models.frozen_block import FrozenBlock, run_stacked
+from sa2vp.models.swin_block import FrozenSwinBlock
+from sa2vp.models.vit_block import FrozenViTBlock
+
+SHAPES: dict[str, list[dict[str, Any]]] = {
+    "vit": [
+        {"img_size": 4, "depth": 3},  # one patch: no neighbour but itself
+        {"img_size": 8, "depth": 4},  # 2x2: corners only
+        {"img_size": 12, "depth": 5},  # 3x3: one inner patch
+        {"img_size": 20, "depth": 6},  # 5x5
+        {"img_size": 28, "depth": 7, "num_heads": 2},  # 7x7, depth not divisible by three
+    ],
+    "swin": [
+        {},  # shifted 3x3 windows, the second stage fused
+        {"img_size": 16, "window_size": 2, "depths": (1, 1, 4, 1), "num_heads": (1, 2, 2, 4)},
+        {"img_size": 16, "window_size": 4, "depths": (1, 3), "num_heads": (2, 2)},  # one window
+        {"img_size": 32, "window_size": 4, "depths": (3, 2), "num_heads": (2, 2)},  # first fused
+    ],
+}
+CASES = [(family, shape) for family in FAMILIES for shape in SHAPES[family.kind]]
+
+
+def gradients(model: SA2VP, features: tuple[Tensor, Tensor]) -> dict[str, Tensor]:
+    model.zero_grad()
+    sum(f.square().sum() for f in features).backward()  # type: ignore[union-attr]
+    return {name: p.grad.clone() for name, p in model.named_parameters() if p.grad is not None}
+
+
+@pytest.mark.parametrize("training", [False, True])
+@pytest.mark.parametrize(("family", "shape"), CASES, ids=str)
+def test_the_whole_model_agrees_with_the_plain_oracle(
+    family: Family, shape: dict[str, Any], training: bool
+) -> None:
+    """Shared projections, stacking, batch 1, the last block's class token, spared gradients."""
+    model = without_randomness(
+        family, backbone=shape, num_classes=5, inter_dim=4, inter_weight=0.7
+    ).train(training)
+    size = model.backbone.patch_embed.img_size
+    images = torch.randn(3, 3, *size, generator=torch.Generator().manual_seed(0))
+    features = model.forward_features(images)
+    expected = oracle.forward_features(model, images, family.fusion)
+    for actual, plain in zip(features, expected, strict=True):
+        torch.testing.assert_close(actual, plain, rtol=1e-4, atol=1e-5)
+    actual_gradients, plain_gradients = gradients(model, features), gradients(model, expected)
+    assert actual_gradients.keys() == plain_gradients.keys()
+    for name, plain in plain_gradients.items():
+        largest = plain.abs().max().item()
+        torch.testing.assert_close(
+            actual_gradients[name], plain, rtol=1e-3, atol=1e-4 * max(1, largest)
+        )
+
+
+def vit_block(*, class_only: bool = False) -> FrozenViTBlock:
+    block = make_tiny_backbone().blocks[2].requires_grad_(False)
+    return FrozenViTBlock(block, dropout_rate=0.0, class_only=class_only)
+
+
+def swin_block(*, shifted: bool) -> FrozenSwinBlock:
+    block = make_tiny_swin().layers[0].blocks[int(shifted)].requires_grad_(False)
+    assert any(block.shift_size) == shifted
+    return FrozenSwinBlock(block, drop_path_rate=0.0)
+
+
+def tokens(batch: int, *, swin: bool = False, needs_gradient: bool = True) -> Tensor:
+    drawn = torch.randn(batch, 144 if swin else 17, 8 if swin else 24)
+    return drawn.requires_grad_(needs_gradient)
+
+
+@pytest.mark.parametrize(
+    ("block", "swin"), [(vit_block(), False), (swin_block(shifted=True), True)]
+)
+def test_stacked_streams_pass_a_block_as_they_would_alone(block: FrozenBlock, swin: bool) -> None:
+    streams = [tokens(batch, swin=swin) for batch in (3, 3, 1)]  # a deep prompt has batch 1
+    for stream, (heads, out) in zip(streams, run_stacked(block, *streams), strict=True):
+        alone_heads, alone_out = block(stream)
+        torch.testing.assert_close(out, alone_out)
+        torch.testing.assert_close(heads.k, alone_heads.k)
+        (gradient,) = torch.autograd.grad(out.square().sum(), stream, retain_graph=True)
+        (alone,) = torch.autograd.grad(alone_out.square().sum(), stream)
+        torch.testing.assert_close(gradient, alone)
+
+
+def test_a_stream_without_learned_arrays_before_it_gets_no_gradient() -> None:
+    image, prompt = tokens(3, needs_gradient=False), tokens(1)
+    (image_heads, image_out), (_, prompt_out) = run_stacked(vit_block(), image, prompt)
+    assert not image_out.requires_grad
+    assert not image_heads.k.requires_grad
+    assert prompt_out.requires_grad
+
+
+@pytest.mark.parametrize("family", FAMILIES, ids=str)
+def test_gradients_start_where_the_first_learned_array_enters(family: Family) -> None:
+    model = without_randomness(family).train()
+    needing: list[tuple[int, bool, bool]] = []
+    original = model._layer
+
+    def watched(index: int, block: Any, x: Tensor, p: Tensor, *deep: Tensor) -> Any:
+        needing.append((index, x.requires_grad, p.requires_grad))
+        return original(index, block, x, p, *deep)
+
+    model._layer = watched  # type: ignore[method-assign]
+    model(family.images(2))
+    # Block 0 adapts the prompts; block 1 is the first to add something learned to the image stream.
+    assert needing == [(index, index >= 2, True) for index in range(6)]
+
+
+@pytest.mark.parametrize("family", FAMILIES, ids=str)
+def test_prompts_pass_with_batch_1_until_the_first_image_touches_them(family: Family) -> None:
+    model = without_randomness(family).train()
+    batches: list[int] = []
+    original = model._layer
+
+    def watched(index: int, block: Any, x: Tensor, p: Tensor, *deep: Tensor) -> Any:
+        batches.append(len(p))
+        return original(index, block, x, p, *deep)
+
+    model._layer = watched  # type: ignore[method-assign]
+    model(family.images(2))
+    assert batches == [1, 2, 2, 2, 2, 2]
+
+
+def test_the_last_block_gives_the_class_token_of_the_whole_block() -> None:
+    stream = tokens(3)
+    heads, out = vit_block(class_only=True)(stream)
+    whole_heads, whole = vit_block()(stream)
+    assert heads.q.shape[2] == 1
+    torch.testing.assert_close(out, whole[:, :1])
+    torch.testing.assert_close(heads.k, whole_heads.k)
+
+
+@pytest.mark.parametrize("shifted", [False, True])
+def test_windows_over_raster_tokens_equal_timms_block(shifted: bool) -> None:
+    block = swin_block(shifted=shifted)
+    stream = tokens(2, swin=True)
+    _, out = block(stream)
+    plain = block.block(stream.unflatten(1, (12, 12))).flatten(1, 2)
+    torch.testing.assert_close(out, plain, rtol=1e-4, atol=1e-5)
+    (gradient,) = torch.autograd.grad(out.square().sum(), stream)
+    (expected,) = torch.autograd.grad(plain.square().sum(), stream)
+    torch.testing.assert_close(gradient, expected, rtol=1e-4, atol=1e-4)
+
+
+def test_a_whole_vit_block_equals_timms() -> None:
+    stream = tokens(2)
+    torch.testing.assert_close(vit_block()(stream)[1], vit_block().block(stream))
+
+
+def test_stochastic_depth_drops_and_scales_whole_branches() -> None:
+    torch.manual_seed(0)
+    block = FrozenSwinBlock(swin_block(shifted=False).block, drop_path_rate=0.25)
+    kept = block.drop_branch(torch.ones(4000, 2, 3))
+    per_image = kept.flatten(1)
+    assert (per_image == per_image[:, :1]).all()
+    assert kept.unique().tolist() == pytest.approx([0, 4 / 3])
+    assert (kept[:, 0, 0] == 0).float().mean().item() == pytest.approx(0.25, abs=0.03)
+
+
+def test_stochastic_depth_rises_linearly_over_all_blocks_while_training() -> None:
+    model = Family("swin", "exact").make(drop_path=0.2)
+    expected = [0.2 * i / 8 for i in range(9)]  # 2 + 6 + 1 blocks
+    stages = model.backbone.layers
+    for training, rates in ((True, expected), (False, [0.0] * 9)):
+        model.train(training)
+        blocks = iter(model.drop_path_rates)
+        drawn = [b.drop_path_rate for s in stages for b in model._frozen_blocks(s, blocks)]
+        assert drawn == pytest.approx(rates)
+
+
+@pytest.mark.parametrize(("row", "column", "seen"), [(0, 0, 4), (0, 3, 6), (2, 3, 9), (13, 13, 4)])
+def test_patches_see_4_6_or_9_neighbours(row: int, column: int, seen: int) -> None:
+    mask = aligned_mask(14, class_token=True)
+    token = 1 + row * 14 + column
+    assert mask[token].sum() == seen
+    assert mask[token, token]
+    assert not mask[token, 0]
+    assert mask[0].all()
+    assert torch.equal(aligned_mask(14, class_token=False), mask[1:, 1:])
