@@ -6,13 +6,16 @@ channels, G patches along a side of the square map.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sa2vp.models.alignment import NEIGHBOURHOOD, aligned_mask
+from sa2vp.models.frozen_linear import computed_dtype
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +32,81 @@ class Heads:
     k: Tensor
     v: Tensor
 
-    def split(self, sizes: list[int]) -> list[Heads]:
-        """Separate streams that were stacked along the batch."""
-        parts = (tensor.split(sizes) for tensor in (self.q, self.k, self.v))
-        return [Heads(q, k, v) for q, k, v in zip(*parts, strict=True)]
+
+def split_heads(
+    projected: Tensor, num_heads: int, streams: Sequence[int]
+) -> tuple[Heads, list[Heads]]:
+    """View projected tokens as heads: of all streams, for the self-attention, and of each one.
+
+    Args:
+        projected: ``(B, N, 3 * D)``, queries, keys and values side by side.
+        num_heads: H.
+        streams: batch sizes of the streams that are stacked in B.
+
+    Returns:
+        The heads of the whole batch, and those of each stream.
+    """
+    views = _SplitHeads.apply(projected, num_heads, streams)
+    whole, *parts = (Heads(*views[i : i + 3]) for i in range(0, len(views), 3))
+    return whole, parts
+
+
+class _SplitHeads(torch.autograd.Function):
+    """The views, with a backward pass that gathers the gradient of all of them in one array.
+
+    PyTorch's own would fill, concatenate, stack and add arrays of that size for every block.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any, projected: Tensor, num_heads: int, streams: Sequence[int]
+    ) -> tuple[Tensor, ...]:
+        ctx.set_materialize_grads(False)
+        ctx.streams = streams
+        split = projected.unflatten(2, (3, num_heads, -1))
+        ctx.shape = split.shape
+        views = split.permute(2, 0, 3, 1, 4)
+        return tuple(t for part in (views, *views.split(streams, 1)) for t in part.unbind(0))
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor, None, None]:
+        given = next(gradient for gradient in gradients if gradient is not None)
+        total = given.new_empty(ctx.shape)
+        for index, gradient in enumerate(gradients[:3]):
+            part = total[:, :, index]
+            part.zero_() if gradient is None else part.copy_(gradient.transpose(1, 2))
+        for stream, rows in enumerate(total.split(ctx.streams)):
+            for index, gradient in enumerate(gradients[3 * stream + 3 : 3 * stream + 6]):
+                if gradient is not None:
+                    rows[:, :, index].add_(gradient.transpose(1, 2))
+        return total.flatten(2), None, None
+
+
+def attend(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None) -> Tensor:
+    """Attend with every head.
+
+    Args:
+        q: ``(B, H, Q, d)``.
+        k: ``(B, H, N, d)``.
+        v: ``(B, H, N, d)``.
+        mask: true where a query (row) attends to a key, or numbers that are added to the scores;
+            broadcast to ``(B, H, Q, N)``.
+
+    Returns:
+        ``(B, H, Q, d)``.
+    """
+    if q.device.type != "cpu" or computed_dtype(q) == torch.float32:
+        return F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
+    # PyTorch's fused CPU kernel takes three times as long in bfloat16 as three plain steps do.
+    scores = (q @ k.transpose(2, 3)).mul_(q.shape[3] ** -0.5)
+    if mask is not None:
+        scores.add_(mask if mask.is_floating_point() else _as_bias(mask, scores))
+    mixed: Tensor = scores.softmax(-1) @ v
+    return mixed
+
+
+def _as_bias(mask: Tensor, scores: Tensor) -> Tensor:
+    return scores.new_zeros(mask.shape).masked_fill_(~mask, float("-inf"))
 
 
 class AlignedAttention(nn.Module):
@@ -62,7 +136,7 @@ class AlignedAttention(nn.Module):
             ``(B, Q, D)``, before the output projection.
         """
         q, k, v = self._prepared(query, key_value)
-        mixed_BHQd = F.scaled_dot_product_attention(q, k, v, attn_mask=self.mask[: q.shape[2]])
+        mixed_BHQd = attend(q, k, v, self.mask[: q.shape[2]])
         return mixed_BHQd.transpose(1, 2).flatten(2)
 
     def neighbour_weights(self, query: Heads, key_value: Heads) -> Tensor:
@@ -76,10 +150,10 @@ class AlignedAttention(nn.Module):
         weights = scores.masked_fill(~self.mask, float("-inf")).softmax(-1).mean(1)
         patches: Tensor = weights[:, self.prefix :, self.prefix : self.prefix + self.grid**2]
         padded = F.pad(patches.unflatten(2, (self.grid, self.grid)), (1, 1, 1, 1))
-        windows = padded.unfold(2, 3, 1).unfold(3, 3, 1)  # (B, query, G, G, 3, 3)
+        windows: Tensor = padded.unfold(2, 3, 1).unfold(3, 3, 1)  # (B, query, G, G, 3, 3)
         own = torch.arange(self.grid**2, device=weights.device)
-        around: Tensor = windows[:, own, own // self.grid, own % self.grid]
-        return around.unflatten(1, (self.grid, self.grid))
+        around = windows[:, own, own // self.grid, own % self.grid]
+        return around.view(-1, self.grid, self.grid, 3, 3)
 
     def _prepared(self, query: Heads, key_value: Heads) -> tuple[Tensor, Tensor, Tensor]:
         """Give queries, keys and values as they enter the attention, of one batch size."""

@@ -8,6 +8,7 @@ own fused kernel runs.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
@@ -27,6 +28,29 @@ def dropout(x: Tensor, rate: float, training: bool) -> Tensor:
     return _CPUDropout.apply(x, rate)  # type: ignore[no-any-return]
 
 
+def draw_kept(shape: tuple[int, ...], rate: float, device: torch.device) -> Tensor | None:
+    """Draw which elements are kept, as bool; None where all are."""
+    if rate == 0:
+        return None
+    if device.type != "cpu":
+        return torch.rand(shape, device=device) >= rate
+    count = math.prod(shape)
+    draws = torch.empty(-(-count // _ELEMENTS_PER_DRAW), dtype=torch.int64)
+    lanes = draws.random_(-(2**63), None).view(torch.int16)[:count]
+    return (lanes >= _dropped_levels(rate) - _LEVELS // 2).view(shape)
+
+
+def scale_kept(x: Tensor, kept: Tensor | None, rate: float) -> Tensor:
+    """Zero what :func:`draw_kept` did not keep and scale the rest; ``x`` itself for None."""
+    if kept is None:
+        return x
+    scale = (
+        _LEVELS / (_LEVELS - _dropped_levels(rate)) if x.device.type == "cpu" else 1 / (1 - rate)
+    )
+    # Converting the mask first keeps the multiplication on the vectorised path.
+    return kept.view(torch.uint8).to(x.dtype).mul_(x).mul_(scale)
+
+
 class Dropout(nn.Module):
     """:func:`dropout` as a module, active while training."""
 
@@ -42,20 +66,16 @@ class Dropout(nn.Module):
 class _CPUDropout(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, rate: float) -> Tensor:
-        dropped_levels = round(rate * _LEVELS)
-        draws = torch.empty(-(-x.numel() // _ELEMENTS_PER_DRAW), dtype=torch.int64)
-        lanes = draws.random_(-(2**63), None).view(torch.int16)[: x.numel()]
-        kept = (lanes >= dropped_levels - _LEVELS // 2).view(x.shape)
+        kept = draw_kept(x.shape, rate, x.device)
         ctx.save_for_backward(kept)
-        ctx.scale = _LEVELS / (_LEVELS - dropped_levels)
-        return _scaled_where_kept(x, kept, ctx.scale)
+        ctx.rate = rate
+        return scale_kept(x, kept, rate)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
         (kept,) = ctx.saved_tensors
-        return _scaled_where_kept(gradients[0], kept, ctx.scale), None
+        return scale_kept(gradients[0], kept, ctx.rate), None
 
 
-def _scaled_where_kept(x: Tensor, kept: Tensor, scale: float) -> Tensor:
-    # Converting the mask first keeps the multiplication on the vectorised path.
-    return kept.view(torch.uint8).to(x.dtype).mul_(x).mul_(scale)
+def _dropped_levels(rate: float) -> int:
+    return round(rate * _LEVELS)

@@ -11,6 +11,7 @@ channels.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -21,17 +22,21 @@ from sa2vp.models.attention import AlignedAttention, Heads
 class FrozenBlock(ABC):
     """One block of the backbone, and the randomness that training adds to it."""
 
-    def __call__(self, tokens_BND: Tensor) -> tuple[Heads, Tensor]:
+    def __call__(self, tokens_BND: Tensor, streams: Sequence[int]) -> tuple[list[Heads], Tensor]:
         """Run the block.
 
+        Args:
+            tokens_BND: of all streams.
+            streams: their batch sizes, which add up to B.
+
         Returns:
-            Its heads and its output ``(B, N, D)``, or ``(B, 1, D)`` where only the class token's
-            is read.
+            Each stream's heads, and the output ``(B, N, D)``, or ``(B, 1, D)`` where only the
+            class token's is read.
         """
-        heads = self.project(tokens_BND)
+        whole, heads = self.project(tokens_BND, streams)
         tokens_BND = self.queried(tokens_BND)
-        tokens_BND = tokens_BND + self.drop_branch(self.output(self.attend(heads)))
-        return heads, tokens_BND + self.drop_branch(self.mlp(tokens_BND))
+        tokens_BND = _add(self.drop_branch(self.output(self.attend(whole))), tokens_BND)
+        return heads, _add(self.drop_branch(self.mlp(tokens_BND)), tokens_BND)
 
     def fuse(self, query: Heads, key_value: Heads, attention: AlignedAttention) -> Tensor:
         """Attend from one stream to the other with this block's projections, ``(B, N, D)``."""
@@ -46,8 +51,12 @@ class FrozenBlock(ABC):
         return branch_BND
 
     @abstractmethod
-    def project(self, tokens_BND: Tensor) -> Heads:
-        """Normalise and project tokens to heads, the queries only where their output is read."""
+    def project(self, tokens_BND: Tensor, streams: Sequence[int]) -> tuple[Heads, list[Heads]]:
+        """Normalise and project tokens to heads, the queries only where their output is read.
+
+        Returns:
+            The heads of the whole batch, and those of each stream.
+        """
 
     @abstractmethod
     def attend(self, heads: Heads) -> Tensor:
@@ -60,6 +69,14 @@ class FrozenBlock(ABC):
     @abstractmethod
     def mlp(self, tokens_BND: Tensor) -> Tensor:
         """Run the second residual branch, its norm included."""
+
+
+def _add(branch: Tensor, tokens: Tensor) -> Tensor:
+    """Add in the branch's memory, unless autocast made it of another type than the tokens.
+
+    No gradient needs the branch by itself: a frozen Linear's does not depend on its output.
+    """
+    return branch.add_(tokens) if branch.dtype == tokens.dtype else branch + tokens
 
 
 def run_stacked(block: FrozenBlock, *streams: Tensor) -> list[tuple[Heads, Tensor]]:
@@ -76,7 +93,7 @@ def run_stacked(block: FrozenBlock, *streams: Tensor) -> list[tuple[Heads, Tenso
         Each stream's heads and output.
     """
     if len({stream.requires_grad for stream in streams}) > 1:
-        return [block(stream) for stream in streams]
+        return [run for stream in streams for run in run_stacked(block, stream)]
     sizes = [len(stream) for stream in streams]
-    heads, out = block(torch.cat(streams))
-    return list(zip(heads.split(sizes), out.split(sizes), strict=True))
+    heads, out = block(torch.cat(streams), sizes)
+    return list(zip(heads, out.split(sizes), strict=True))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.utils.checkpoint import checkpoint
 
 from sa2vp.models.dropout import Dropout
 
@@ -31,9 +32,13 @@ class Fusion(nn.Module):
 
     def forward(self, attention_BND: Tensor, queries_BND: Tensor) -> Tensor:
         """Turn ``(B, N, D)`` attention output and query tokens into ``(B, N, D)`` to be added."""
-        normed_BND = self.norm(self.dropout(attention_BND) + queries_BND)
-        hidden = self.dropout(F.gelu(self.down(normed_BND)))
-        return self.up(hidden)  # type: ignore[no-any-return]
+        summed_BND = self.dropout(attention_BND) + queries_BND
+        # Normalised again for the gradient of ``down``, rather than kept until then.
+        narrow = checkpoint(self._narrow, summed_BND, use_reentrant=False, preserve_rng_state=False)
+        return self.up(self.dropout(F.gelu(narrow)))  # type: ignore[no-any-return]
+
+    def _narrow(self, summed_BND: Tensor) -> Tensor:
+        return self.down(self.norm(summed_BND))  # type: ignore[no-any-return]
 
 
 def init_projection(linear: nn.Linear) -> None:

@@ -53,7 +53,9 @@ def _vit_requirements(backbone: VisionTransformer) -> dict[str, bool]:
             for block in blocks
             if isinstance(block, Block)
         ),
-        "timm's plain Mlp of two Linears": all(type(block.mlp) is Mlp for block in blocks),
+        "timm's plain Mlp, without a norm inside": all(
+            type(block.mlp) is Mlp and isinstance(block.mlp.norm, nn.Identity) for block in blocks
+        ),
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -9,10 +10,11 @@ from typing import Any
 import torch
 from timm.models.swin_transformer import SwinTransformerBlock
 from torch import Tensor
-from torch.nn import functional as F
 
-from sa2vp.models.attention import Heads
+from sa2vp.models.attention import Heads, attend, split_heads
 from sa2vp.models.frozen_block import FrozenBlock
+from sa2vp.models.frozen_linear import frozen_linear
+from sa2vp.models.frozen_mlp import frozen_mlp
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +32,11 @@ class FrozenSwinBlock(FrozenBlock):
     block: SwinTransformerBlock
     drop_path_rate: float
 
-    def project(self, tokens_BND: Tensor) -> Heads:
+    def project(self, tokens_BND: Tensor, streams: Sequence[int]) -> tuple[Heads, list[Heads]]:
         """Normalise and project tokens to heads."""
         attn = self.block.attn
-        projected: Tensor = attn.qkv(self.block.norm1(tokens_BND))
-        q, k, v = projected.unflatten(2, (3, attn.num_heads, -1)).permute(2, 0, 3, 1, 4)
-        return Heads(q, k, v)
+        projected = frozen_linear(attn.qkv, self.block.norm1(tokens_BND))
+        return split_heads(projected, attn.num_heads, streams)
 
     def attend(self, heads: Heads) -> Tensor:
         """Attend within the block's (shifted) windows."""
@@ -47,18 +48,18 @@ class FrozenSwinBlock(FrozenBlock):
             self._windowed(_Reorder.apply(part.transpose(1, 2).flatten(2), order, inverse))
             for part in (heads.q, heads.k, heads.v)
         )
-        mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=self._bias(len(heads.q)))
+        mixed = attend(q, k, v, self._bias(len(heads.q)))
         merged_BND = mixed.transpose(1, 2).reshape(len(heads.q), len(order), -1)
         reordered: Tensor = _Reorder.apply(merged_BND, inverse, order)
         return reordered
 
     def output(self, merged_BND: Tensor) -> Tensor:
         """Project back to tokens."""
-        return self.block.attn.proj(merged_BND)  # type: ignore[no-any-return]
+        return frozen_linear(self.block.attn.proj, merged_BND)
 
     def mlp(self, tokens_BND: Tensor) -> Tensor:
         """Run the MLP."""
-        return self.block.mlp(self.block.norm2(tokens_BND))  # type: ignore[no-any-return]
+        return frozen_mlp(self.block.mlp, self.block.norm2(tokens_BND), dropout_rate=0.0)
 
     def drop_branch(self, branch_BND: Tensor) -> Tensor:
         """Leave the branch out for some images and scale it for the others."""

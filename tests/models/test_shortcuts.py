@@ -8,12 +8,17 @@ import oracle
 import pytest
 import torch
 from families import FAMILIES, Family, without_randomness
+from timm.layers import Mlp
 from tiny import make_tiny_backbone, make_tiny_swin
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn import functional as F
 
 from sa2vp.models import SA2VP
 from sa2vp.models.alignment import aligned_mask
+from sa2vp.models.attention import attend
 from sa2vp.models.frozen_block import FrozenBlock, run_stacked
+from sa2vp.models.frozen_linear import frozen_linear, frozen_parameters
+from sa2vp.models.frozen_mlp import frozen_mlp
 from sa2vp.models.swin_block import FrozenSwinBlock
 from sa2vp.models.vit_block import FrozenViTBlock
 
@@ -87,7 +92,7 @@ def tokens(batch: int, *, swin: bool = False, needs_gradient: bool = True) -> Te
 def test_stacked_streams_pass_a_block_as_they_would_alone(block: FrozenBlock, swin: bool) -> None:
     streams = [tokens(batch, swin=swin) for batch in (3, 3, 1)]  # a deep prompt has batch 1
     for stream, (heads, out) in zip(streams, run_stacked(block, *streams), strict=True):
-        alone_heads, alone_out = block(stream)
+        (alone_heads,), alone_out = block(stream, [len(stream)])
         torch.testing.assert_close(out, alone_out)
         torch.testing.assert_close(heads.k, alone_heads.k)
         (gradient,) = torch.autograd.grad(out.square().sum(), stream, retain_graph=True)
@@ -136,8 +141,8 @@ def test_prompts_pass_with_batch_1_until_the_first_image_touches_them(family: Fa
 
 def test_the_last_block_gives_the_class_token_of_the_whole_block() -> None:
     stream = tokens(3)
-    heads, out = vit_block(class_only=True)(stream)
-    whole_heads, whole = vit_block()(stream)
+    (heads,), out = vit_block(class_only=True)(stream, [3])
+    (whole_heads,), whole = vit_block()(stream, [3])
     assert heads.q.shape[2] == 1
     torch.testing.assert_close(out, whole[:, :1])
     torch.testing.assert_close(heads.k, whole_heads.k)
@@ -147,7 +152,7 @@ def test_the_last_block_gives_the_class_token_of_the_whole_block() -> None:
 def test_windows_over_raster_tokens_equal_timms_block(shifted: bool) -> None:
     block = swin_block(shifted=shifted)
     stream = tokens(2, swin=True)
-    _, out = block(stream)
+    _, out = block(stream, [2])
     plain = block.block(stream.unflatten(1, (12, 12))).flatten(1, 2)
     torch.testing.assert_close(out, plain, rtol=1e-4, atol=1e-5)
     (gradient,) = torch.autograd.grad(out.square().sum(), stream)
@@ -157,7 +162,66 @@ def test_windows_over_raster_tokens_equal_timms_block(shifted: bool) -> None:
 
 def test_a_whole_vit_block_equals_timms() -> None:
     stream = tokens(2)
-    torch.testing.assert_close(vit_block()(stream)[1], vit_block().block(stream))
+    torch.testing.assert_close(vit_block()(stream, [2])[1], vit_block().block(stream))
+
+
+@pytest.mark.parametrize("act", [nn.GELU(), nn.GELU(approximate="tanh"), nn.SiLU()])
+@pytest.mark.parametrize("count", [7, 1024, 2500])  # rows: fewer than a chunk, one, three
+def test_the_mlp_in_chunks_equals_the_plain_one(act: nn.Module, count: int) -> None:
+    mlp = Mlp(6, 10).requires_grad_(False)
+    mlp.act = act
+    stream = torch.randn(1, count, 6, requires_grad=True)
+    out, plain = frozen_mlp(mlp, stream, 0.0), mlp(stream)
+    torch.testing.assert_close(out, plain)
+    with torch.no_grad():
+        torch.testing.assert_close(frozen_mlp(mlp, stream, 0.0), plain)
+    gradients = [torch.autograd.grad(o.square().sum(), stream)[0] for o in (out, plain)]
+    torch.testing.assert_close(*gradients, rtol=1e-4, atol=1e-5)
+
+
+def test_the_mlps_dropout_follows_its_gradient_and_keeps_the_mean() -> None:
+    torch.manual_seed(0)
+    mlp = Mlp(4, 4000, bias=False, act_layer=nn.Identity).requires_grad_(False)
+    nn.init.ones_(mlp.fc1.weight)
+    nn.init.constant_(mlp.fc2.weight, 1 / 4000)
+    stream = torch.ones(1, 3000, 4, requires_grad=True)
+    out = frozen_mlp(mlp, stream, 0.25)  # each token: 4 times the kept share of 4000, over 0.75
+    assert out.mean().item() == pytest.approx(4, abs=0.01)
+    assert out[..., 0].std().item() == pytest.approx(4 * (0.25 / 0.75 / 4000) ** 0.5, rel=0.1)
+    (gradient,) = torch.autograd.grad(out.sum(), stream)
+    # Linear in its input: the gradient times the input is the output, token by token.
+    torch.testing.assert_close((gradient * stream).sum(2), out.sum(2), rtol=1e-3, atol=0)
+
+
+def test_frozen_linears_are_converted_once_and_again_after_a_change() -> None:
+    linear = nn.Linear(4, 3).requires_grad_(False)
+    x = torch.randn(2, 4)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        first = frozen_parameters(linear, torch.bfloat16)[0]
+        assert frozen_parameters(linear, torch.bfloat16)[0] is first
+        assert torch.equal(frozen_linear(linear, x), linear(x))
+        linear.weight.mul_(2)
+        assert torch.equal(frozen_linear(linear, x), linear(x))
+    assert torch.equal(frozen_linear(linear, x), linear(x))
+
+
+@pytest.mark.parametrize("masked", ["no", "bool", "bias"])
+def test_attention_in_plain_bfloat16_steps_equals_the_fused_kernel(masked: str) -> None:
+    q, k, v = (torch.randn(2, 3, 17, 8, requires_grad=True) for _ in range(3))
+    mask = {
+        "no": None,
+        "bool": aligned_mask(4, class_token=True),
+        "bias": torch.randn(3, 17, 17),
+    }[masked]
+    fused = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        plain = attend(q, k, v, mask)
+    assert plain.dtype == torch.bfloat16
+    torch.testing.assert_close(plain.float(), fused, rtol=0.05, atol=0.03)
+    for leaf in (q, k, v):
+        (expected,) = torch.autograd.grad(fused.square().sum(), leaf, retain_graph=True)
+        (gradient,) = torch.autograd.grad(plain.square().sum(), leaf, retain_graph=True)
+        assert (gradient - expected).norm() / expected.norm() < 0.05
 
 
 def test_stochastic_depth_drops_and_scales_whole_branches() -> None:
