@@ -1,0 +1,129 @@
+"""SA2VP as the paper describes it and the published code computes it, without any shortcut.
+
+The fusion projects both streams again, attends patch by patch in a loop, and every stream has the
+whole batch in every block; gradients are taken everywhere. The backbone's blocks run as timm wrote
+them. The tests hold the models to this, and ``benchmarks/step.py`` measures against it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from timm.models.swin_transformer import SwinTransformer
+from torch import Tensor
+from torch.nn import functional as F
+
+from sa2vp.models.streams import TwoStreams
+
+
+def forward(model: TwoStreams, images: Tensor, fusion: str = "exact") -> tuple[Tensor, Tensor]:
+    """Compute both logits, ``(B, C)`` each, with a model's arrays; no dropout, no stochastic depth.
+
+    Args:
+        model: whose learned arrays and backbone are used.
+        images: normalised, ``(B, 3, height, width)``.
+        fusion: ``exact`` or ``acc``.
+    """
+    image_features, prompt_features = forward_features(model, images, fusion)
+    return model.head(image_features), model.head(prompt_features)
+
+
+def forward_features(
+    model: TwoStreams, images: Tensor, fusion: str = "exact"
+) -> tuple[Tensor, Tensor]:
+    """Compute both streams' features, ``(B, D)`` each."""
+    if isinstance(model.backbone, SwinTransformer):
+        return _swin_features(model, images)
+    return _vit_features(model, images, fusion)
+
+
+def neighbours(row: int, column: int, grid: int) -> list[int]:
+    """List the indices of the patches around one patch, itself included."""
+    around = [(r, c) for r in range(row - 1, row + 2) for c in range(column - 1, column + 2)]
+    return [r * grid + c for r, c in around if 0 <= r < grid and 0 <= c < grid]
+
+
+def cross_attention(
+    block: Any, q_stream: Tensor, kv_stream: Tensor, fusion: str, *, class_token: bool
+) -> Tensor:
+    """Attend from ``q_stream`` to ``kv_stream``, ``(B, N, D)`` each, one token after the other."""
+    attn = block.attn
+    batch, tokens, dim = q_stream.shape
+    prefix = int(class_token)
+    grid = int((tokens - prefix) ** 0.5)
+    heads = 1 if fusion == "acc" else attn.num_heads
+    weights, biases = attn.qkv.weight.chunk(3), attn.qkv.bias.chunk(3)
+    normed_q, normed_kv = block.norm1(q_stream), block.norm1(kv_stream)
+    queries, keys, values = (
+        F.linear(stream, weight, bias).unflatten(2, (heads, dim // heads)).transpose(1, 2)
+        for stream, weight, bias in zip(
+            (normed_q, normed_kv, normed_kv), weights, biases, strict=True
+        )
+    )
+    mixed = []
+    for token in range(tokens):
+        seen, outside = list(range(tokens)), 0
+        if token >= prefix:
+            seen = [prefix + patch for patch in neighbours(*divmod(token - prefix, grid), grid)]
+            outside = 9 - len(seen) if fusion == "acc" else 0
+        seen_keys, seen_values = (F.pad(t[:, :, seen], (0, 0, 0, outside)) for t in (keys, values))
+        query = queries[:, :, token : token + 1] * (dim // heads) ** -0.5
+        mixed.append((query @ seen_keys.transpose(2, 3)).softmax(3) @ seen_values)
+    merged = torch.cat(mixed, dim=2).transpose(1, 2).reshape(batch, tokens, dim)
+    return attn.proj(merged)  # type: ignore[no-any-return]
+
+
+def _fuse(
+    model: TwoStreams, index: int, block: Any, q_stream: Tensor, kv_stream: Tensor, fusion: str
+) -> Tensor:
+    """Adapt ``q_stream`` to ``kv_stream``; what is added to it after the block."""
+    class_token = not isinstance(model.backbone, SwinTransformer)
+    attended = cross_attention(block, q_stream, kv_stream, fusion, class_token=class_token)
+    learned: Any = model.fusion[index]
+    hidden = F.gelu(learned.down(learned.norm(attended + q_stream)))
+    adapted: Tensor = model.inter_weight * learned.up(hidden)
+    return adapted
+
+
+def _vit_features(model: TwoStreams, images: Tensor, fusion: str) -> tuple[Tensor, Tensor]:
+    backbone: Any = model.backbone
+    depth = len(backbone.blocks)
+    thirds = [0, depth // 3, 2 * depth // 3]
+    class_token = backbone.cls_token.expand(len(images), -1, -1)
+    x = torch.cat([class_token, backbone.patch_embed(images)], dim=1) + backbone.pos_embed
+    p = model.prompt_proj(model.prompt.expand(len(images), -1, -1)) + backbone.pos_embed
+    for index, block in enumerate(backbone.blocks):
+        if index in thirds:
+            adapted = _fuse(model, index, block, p, x, fusion)
+            x, p = block(x), block(p)
+            if index > 0:
+                j = thirds.index(index) - 1
+                deep = model.deep_prompt[j].expand(len(images), -1, -1)
+                p = p + model.deep_scale[j] * block(model.deep_proj[j](deep))
+            p = p + adapted
+        else:
+            adapted = _fuse(model, index, block, x, p, fusion)
+            x, p = block(x) + adapted, block(p)
+    return backbone.norm(x)[:, 0], backbone.norm(p)[:, 0]
+
+
+def _swin_features(model: TwoStreams, images: Tensor) -> tuple[Tensor, Tensor]:
+    backbone: Any = model.backbone
+    depths = [len(stage.blocks) for stage in backbone.layers]
+    x = backbone.patch_embed(images)
+    p = backbone.patch_embed.norm(model.prompt_proj(model.prompt.expand(len(images), -1, -1)))
+    p = p.view(x.shape)
+    for stage, depth in zip(backbone.layers, depths, strict=True):
+        x, p = stage.downsample(x), stage.downsample(p)
+        for index, block in enumerate(stage.blocks):
+            if depth != max(depths):
+                x, p = block(x), block(p)
+                continue
+            prompts_adapt = index in (0, depth // 3, 2 * depth // 3)
+            q, kv = (p, x) if prompts_adapt else (x, p)
+            fused = _fuse(model, index, block, q.flatten(1, 2), kv.flatten(1, 2), "exact")
+            x, p = block(x), block(p)
+            adapted = fused.view(x.shape)
+            x, p = (x, p + adapted) if prompts_adapt else (x + adapted, p)
+    return backbone.norm(x).mean((1, 2)), backbone.norm(p).mean((1, 2))

@@ -1,0 +1,242 @@
+"""Time one training step, forward and backward, against the published algorithm done plainly.
+
+``python benchmarks/step.py`` measures ViT-B/16 (exact and acc) and Swin-B in float32 and bfloat16
+at batches of 1, 8 and 32, each case in a process of its own on the same inputs, without dropout so
+that the losses can be compared. ``--profile`` tells instead where the time of our step goes.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import re
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Annotated, TypeVar
+
+import plain
+import timm
+import torch
+import typer
+from rich.console import Console
+from rich.table import Table
+from torch import Tensor
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.profiler import ProfilerActivity, profile
+from torch.utils.flop_counter import FlopCounterMode
+
+from sa2vp.models import create_sa2vp
+from sa2vp.models.streams import TwoStreams
+from sa2vp.training.objective import sa2vp_loss
+
+Result = TypeVar("Result")
+
+ARCHITECTURES = {
+    "vit-exact": "vit_base_patch16_224",
+    "vit-acc": "vit_base_patch16_224",
+    "swin-exact": "swin_base_patch4_window7_224",
+}
+MATH = SDPBackend.MATH  # plain products, which PyTorch can count
+PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+GROUPS = {
+    "matrix products": r"addmm|::mm|bmm|convolution|linear",
+    "attention kernel": r"scaled_dot_product",
+    "softmax": r"softmax",
+    "GELU": r"gelu",
+    "layer norm": r"layer_norm",
+    "copies and reordering": r"copy|cat|index_select|fill|zero|clone|stack",
+    "additions and scaling": r"add|mul|sub|div|sum",
+}
+
+
+@dataclass(frozen=True)
+class Case:
+    """What is measured: a model, a precision, a batch size, ours or the plain path."""
+
+    model: str
+    precision: str
+    batch: int
+    plain: bool
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Of one case: the median step, the peak above the loaded model and the loss."""
+
+    seconds: float
+    peak_gib: float
+    loss: float
+
+
+def main(
+    models: Annotated[str, typer.Option(metavar="A,B")] = ",".join(ARCHITECTURES),
+    precisions: Annotated[str, typer.Option(metavar="A,B")] = ",".join(PRECISIONS),
+    batches: Annotated[str, typer.Option(metavar="N,N")] = "1,8,32",
+    repeats: Annotated[int, typer.Option(help="Timed steps of ours, after one untimed.")] = 3,
+    plain_repeats: Annotated[int, typer.Option(help="Of the plain path; 0 leaves it out.")] = 1,
+    profile: Annotated[bool, typer.Option("--profile", help="Tell where the time goes.")] = False,
+) -> None:
+    """Print a row per case."""
+    console = Console(width=130)
+    chosen = [(m, p) for m in models.split(",") for p in precisions.split(",")]
+    if profile:
+        for model, precision in chosen:
+            in_new_process(print_profile, model, precision, int(batches.split(",")[-1]))
+        return
+    rates = {name: matrix_rate(PRECISIONS[name]) for name in precisions.split(",")}
+    for name, rate in rates.items():
+        console.print(f"{name}: matrix products at {rate / 1e9:.0f} GFLOP/s")
+    table = Table(
+        "model", "precision", "batch", "ours ms", "plain ms", "plain / ours", "ours GiB",
+        "plain GiB", "GFLOP/s", "of the rate", "loss differs by",
+    )  # fmt: skip
+    for model, precision in chosen:
+        fixed, per_image = in_new_process(count_operations, model)
+        for batch in map(int, batches.split(",")):
+            ours = in_new_process(measure, Case(model, precision, batch, plain=False), repeats)
+            achieved = (fixed + per_image * batch) / ours.seconds
+            other = (
+                in_new_process(measure, Case(model, precision, batch, plain=True), plain_repeats)
+                if plain_repeats
+                else None
+            )
+            table.add_row(
+                model,
+                precision,
+                str(batch),
+                f"{1000 * ours.seconds:.0f}",
+                *(["", ""] if other is None else [f"{1000 * other.seconds:.0f}",
+                  f"{other.seconds / ours.seconds:.2f}"]),
+                f"{ours.peak_gib:.2f}",
+                "" if other is None else f"{other.peak_gib:.2f}",
+                f"{achieved / 1e9:.0f}",
+                f"{100 * achieved / rates[precision]:.0f} %",
+                "" if other is None else f"{abs(ours.loss - other.loss) / other.loss:.0e}",
+            )  # fmt: skip
+    console.print(table)
+
+
+def make_model(name: str) -> TwoStreams:
+    """Make a model of the published size, without randomness while training."""
+    architecture, fusion = ARCHITECTURES[name], name.partition("-")[2]
+    torch.manual_seed(0)
+    backbone = timm.create_model(architecture, num_classes=0)
+    drop_path = 0.0 if name.startswith("swin") else None
+    return create_sa2vp(backbone, fusion=fusion, dropout=0.0, drop_path=drop_path).train()
+
+
+def inputs(batch: int) -> tuple[Tensor, Tensor]:
+    """Draw the images and classes that every case of this batch size gets."""
+    torch.manual_seed(1)
+    return torch.randn(batch, 3, 224, 224), torch.arange(batch) % 10
+
+
+def step(model: TwoStreams, case: Case, images: Tensor, targets: Tensor) -> float:
+    """Run forward and backward; give the loss."""
+    dtype = PRECISIONS[case.precision]
+    with torch.autocast("cpu", dtype=dtype, enabled=dtype != torch.float32):
+        fusion = case.model.partition("-")[2]
+        logits = plain.forward(model, images, fusion) if case.plain else model(images)
+    loss = sa2vp_loss((logits[0].float(), logits[1].float()), targets)
+    model.zero_grad()
+    loss.backward()
+    return loss.item()
+
+
+def measure(case: Case, repeats: int) -> Measured:
+    """Time steps of one case, after one that is not timed."""
+    model = make_model(case.model)
+    images, targets = inputs(case.batch)
+    loaded = resident_gib("VmRSS")
+    loss = step(model, case, images, targets)
+    times = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        step(model, case, images, targets)
+        times.append(time.perf_counter() - start)
+    return Measured(statistics.median(times), resident_gib("VmHWM") - loaded, loss)
+
+
+def count_operations(name: str) -> tuple[float, float]:
+    """Count the floating-point operations that a step needs: once, and per image.
+
+    Matrix products of our step, forward and backward, as PyTorch counts them; of the fusion's
+    attention only the share that falls on the 9 neighbours (its backward pass has twice the
+    products of its forward pass).
+    """
+    model = make_model(name)
+    counts = []
+    for batch in (1, 2):
+        images, targets = inputs(batch)
+        with FlopCounterMode(display=False) as whole, sdpa_kernel(MATH):
+            step(model, Case(name, "float32", batch, plain=False), images, targets)
+        with FlopCounterMode(display=False) as forward, torch.no_grad(), sdpa_kernel(MATH):
+            model(images)
+        fusion = sum(forward.get_flop_counts()[f"{type(model).__name__}.attention"].values())
+        unneeded = 3 * fusion * (1 - 9 / model.attention.mask.shape[1])
+        counts.append(whole.get_total_flops() - unneeded)
+    per_image = counts[1] - counts[0]
+    return counts[0] - per_image, per_image
+
+
+def matrix_rate(dtype: torch.dtype) -> float:
+    """Measure the fastest matrix product, in operations per second."""
+    rates = []
+    for rows, inner, columns in ((3152, 768, 3072), (3152, 3072, 768), (4096, 4096, 4096)):
+        a, b = torch.randn(rows, inner, dtype=dtype), torch.randn(columns, inner, dtype=dtype)
+        for _ in range(8):
+            start = time.perf_counter()
+            torch.nn.functional.linear(a, b)
+            rates.append(2 * rows * inner * columns / (time.perf_counter() - start))
+    return max(rates)
+
+
+def print_profile(name: str, precision: str, batch: int) -> None:
+    """Print the shares of one step's time by kind of operation."""
+    model, case = make_model(name), Case(name, precision, batch, plain=False)
+    images, targets = inputs(batch)
+    for _ in range(2):
+        step(model, case, images, targets)
+    with profile(activities=[ProfilerActivity.CPU]) as profiler:
+        step(model, case, images, targets)
+    times: dict[str, float] = dict.fromkeys([*GROUPS, "other"], 0.0)
+    for event in profiler.key_averages():
+        group = next((g for g, names in GROUPS.items() if re.search(names, event.key)), "other")
+        times[group] += event.self_cpu_time_total / 1e3
+    table = Table("part", "ms", "share", title=f"{name}, {precision}, batch {batch}")
+    for part, milliseconds in times.items():
+        table.add_row(
+            part, f"{milliseconds:.0f}", f"{100 * milliseconds / sum(times.values()):.1f} %"
+        )
+    Console().print(table)
+
+
+def resident_gib(field: str) -> float:
+    """Read the process's resident memory, now (VmRSS) or at its peak (VmHWM)."""
+    found = re.search(
+        rf"^{field}:\s+(\d+) kB$", Path("/proc/self/status").read_text(), re.MULTILINE
+    )
+    return int(found[1]) / 2**20 if found else float("nan")
+
+
+def in_new_process(function: Callable[..., Result], *arguments: object) -> Result:
+    """Call a function in a process of its own, so that no case inherits another's memory."""
+    context = multiprocessing.get_context("spawn")
+    receiver, sender = context.Pipe(duplex=False)
+    process = context.Process(target=_send, args=(sender, function, arguments))
+    process.start()
+    sender.close()
+    result: Result = receiver.recv()
+    process.join()
+    return result
+
+
+def _send(sender: Connection, function: Callable[..., object], arguments: tuple[object]) -> None:
+    sender.send(function(*arguments))
+
+
+if __name__ == "__main__":
+    typer.run(main)
