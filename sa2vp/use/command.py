@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -129,6 +129,67 @@ def predict(
     write_predictions(table(predictions, exported.card.class_names), out)
     console.print(f"Written: {out}, {len(predictions.paths)} images, {top_k} classes each")
     return left_out(folder.skipped | predictions.unreadable, "no prediction")
+
+
+@app.command()
+def explain(
+    images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="Image files.")],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="The folder for a PNG per image.")],
+    model: ModelFile = None,
+    results: Results = None,
+    task: TaskName = None,
+    run_id: RunId = None,
+    backbone_checkpoint: BackboneCheckpoint = None,
+) -> int:
+    """Draw the learned prompts' norm and where each fusion looks, a PNG per image."""
+    source = Source(
+        model=model,
+        results=results,
+        task=task,
+        run=run_id,
+        backbone_checkpoint=backbone_checkpoint,
+    )
+    targets = overlay_files(images, out)
+    exported = source.load_export()
+    trained = source.load_model(exported)
+    # As above.
+    from sa2vp.use.explanation import explain as draw  # noqa: PLC0415
+    from sa2vp.use.images import UnreadableImageError, read_image  # noqa: PLC0415
+    from sa2vp.use.model import evaluation_transform  # noqa: PLC0415
+    from sa2vp.use.overlays import save_figure  # noqa: PLC0415
+
+    prepare = evaluation_transform(trained)
+    unreadable = {}
+    for image, target in targets.items():
+        try:
+            prepared = prepare(read_image(image)[None])
+        except UnreadableImageError as error:
+            unreadable[str(image)] = str(error)
+            continue
+        save_figure(draw(trained, exported.card, image.name, prepared), target)
+        console.print(f"Written: {target}")
+    return left_out(unreadable, "no overlay")
+
+
+def overlay_files(images: Sequence[Path], folder: Path) -> dict[Path, Path]:
+    """Make the folder and give each image's file in it.
+
+    Raises:
+        UseError: an image is missing, two would have the same file, or there is no such folder.
+    """
+    targets: dict[Path, Path] = {}
+    for image in images:
+        if not image.is_file():
+            raise UseError(f"{image}: no such file")
+        target = folder / f"{image.stem}.overlay.png"
+        if target in targets.values():
+            raise UseError(f"{image}: another image has its name; give them one by one, with --out")
+        targets[image] = target
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UseError(f"--out: {folder} is no folder and cannot be made: {error}") from error
+    return targets
 
 
 def checked_top_k(asked: int | None, card: Card) -> int:
