@@ -66,6 +66,11 @@ class Card:
     versions: dict[str, str]
     commit: str | None
 
+    def __post_init__(self) -> None:
+        """Refuse names that are not one for each class."""
+        if self.class_names is not None and len(self.class_names) != self.num_classes:
+            raise ValueError(f"{self.num_classes} classes, {len(self.class_names)} names")
+
     def to_json(self) -> str:
         """Write it as text that :func:`parse_card` reads."""
         return json.dumps(asdict(self), indent=2)
@@ -149,4 +154,4 @@ def parse_card(text: str, source: str) -> Card:
 def _first(error: ValidationError) -> str:
     """Name the first value that is wrong."""
     problem = error.errors(include_url=False)[0]
-    return f"{'.'.join(str(part) for part in problem['loc'])}: {problem['msg']}"
+    return ": ".join([*map(str, problem["loc"]), problem["msg"]])

@@ -183,7 +183,10 @@ def overlay_files(images: Sequence[Path], folder: Path) -> dict[Path, Path]:
             raise UseError(f"{image}: no such file")
         target = folder / f"{image.stem}.overlay.png"
         if target in targets.values():
-            raise UseError(f"{image}: another image has its name; give them one by one, with --out")
+            raise UseError(
+                f"{image}: two images would be written to {target.name}; "
+                "give them one after the other, with another --out"
+            )
         targets[image] = target
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -49,19 +49,19 @@ def build_model(
     frozen = load_backbone(chosen, checkpoint) if isinstance(chosen, str) else chosen
     check_backbone(export, frozen, chosen if isinstance(chosen, str) else type(chosen).__name__)
     setting = export.card.setting
-    with torch.random.fork_rng(devices=[]):
-        model = create_sa2vp(
-            frozen,
-            num_classes=export.card.num_classes,
-            inter_dim=setting.inter_dim,
-            inter_weight=setting.inter_weight,
-            fusion=setting.fusion,
-            dropout=setting.dropout,
-        )
     try:
+        with torch.random.fork_rng(devices=[]):
+            model = create_sa2vp(
+                frozen,
+                num_classes=export.card.num_classes,
+                inter_dim=setting.inter_dim,
+                inter_weight=setting.inter_weight,
+                fusion=setting.fusion,
+                dropout=setting.dropout,
+            )
         model.load_trainable_state_dict(export.arrays)
     except ValueError as error:
-        raise UseError(f"{export.source}: its arrays do not fit its card: {error}") from error
+        raise UseError(f"{export.source}: its card does not fit its arrays: {error}") from error
     model.eval()
     return model.to(next(frozen.parameters()).device)
 
