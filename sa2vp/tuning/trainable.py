@@ -12,18 +12,14 @@ import torch
 from ray import tune
 
 from sa2vp.data.tasks import suite_tasks
-from sa2vp.models import Backbone, load_backbone
+from sa2vp.models import load_backbone
 from sa2vp.models.fingerprint import fingerprint
 from sa2vp.training.build import build_run
 from sa2vp.training.run import NonFiniteLossError
 from sa2vp.training.settings import SA2VPSettings
 
-
-@lru_cache(maxsize=1)
-def _load_backbone_once(name: str, checkpoint: str | None) -> tuple[Backbone, str]:
-    """Load a backbone and hash its weights."""
-    backbone = load_backbone(name, checkpoint)
-    return backbone, fingerprint(backbone)
+_load_backbone_once = lru_cache(maxsize=1)(load_backbone)
+_fingerprint_once = lru_cache(maxsize=1)(fingerprint)
 
 
 class SA2VPTrainable(tune.Trainable):
@@ -70,12 +66,12 @@ class SA2VPTrainable(tune.Trainable):
     def _start(self, config: dict[str, Any]) -> None:
         settings = SA2VPSettings(**config["settings"])
         (task,) = suite_tasks(config["suite"], [config["task"]])
-        backbone, digest = _load_backbone_once(config["backbone"], config["checkpoint"])
+        backbone = _load_backbone_once(config["backbone"], config["checkpoint"])
         self._run = build_run(task, backbone, settings, test=config["phase"] == "final")
         self._sizes = {
             "trainable_params": self._run.model.count_learned(),
             "backbone_params": sum(p.numel() for p in backbone.parameters()),
-            "backbone_fingerprint": digest,
+            "backbone_fingerprint": _fingerprint_once(backbone),
         }
         if config["resume"] is not None:
             with tune.Checkpoint(config["resume"]).as_directory() as directory:

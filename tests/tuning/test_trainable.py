@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from sa2vp.models import Backbone, load_backbone
+from sa2vp.models import load_backbone
 from sa2vp.models.fingerprint import fingerprint
 from sa2vp.tuning import trainable
 from sa2vp.tuning.trainable import SA2VPTrainable, threads_for
@@ -79,19 +79,10 @@ def test_a_trial_has_a_thread_for_each_whole_core(cpus: float, threads: int) -> 
     assert threads_for(cpus) == threads
 
 
-def test_a_backbone_is_hashed_once_however_many_runs_it_serves(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    hashed = []
-
-    def counted(backbone: Backbone) -> str:
-        hashed.append(backbone)
-        return fingerprint(backbone)
-
-    monkeypatch.setattr(trainable, "fingerprint", counted)
-    trainable._load_backbone_once.cache_clear()
+def test_a_backbone_is_hashed_once_however_many_runs_it_serves() -> None:
+    trainable._fingerprint_once.cache_clear()
     actor = SA2VPTrainable(config())
     first = actor.step()["backbone_fingerprint"]
     assert actor.reset_config(config(task="location"))
     assert actor.step()["backbone_fingerprint"] == first == fingerprint(load_backbone("demo"))
-    assert len(hashed) == 1
+    assert trainable._fingerprint_once.cache_info().misses == 1
