@@ -49,6 +49,7 @@ class RunRow:
         started_at: when the run was given to the cluster.
         finished_at: None while running.
         dropout: rate while training; None for ``linear``.
+        backbone_fingerprint: of the backbone's weights; known from the first epoch on.
     """
 
     run_id: str
@@ -81,6 +82,7 @@ class RunRow:
     started_at: datetime
     finished_at: datetime | None = None
     dropout: float | None
+    backbone_fingerprint: str | None = None
 
     @property
     def setting(self) -> dict[str, Any]:

@@ -13,11 +13,13 @@ from ray import tune
 
 from sa2vp.data.tasks import suite_tasks
 from sa2vp.models import load_backbone
+from sa2vp.models.fingerprint import fingerprint
 from sa2vp.training.build import build_run
 from sa2vp.training.run import NonFiniteLossError
 from sa2vp.training.settings import SA2VPSettings
 
 _load_backbone_once = lru_cache(maxsize=1)(load_backbone)
+_fingerprint_once = lru_cache(maxsize=1)(fingerprint)
 
 
 class SA2VPTrainable(tune.Trainable):
@@ -69,6 +71,7 @@ class SA2VPTrainable(tune.Trainable):
         self._sizes = {
             "trainable_params": self._run.model.count_learned(),
             "backbone_params": sum(p.numel() for p in backbone.parameters()),
+            "backbone_fingerprint": _fingerprint_once(backbone),
         }
         if config["resume"] is not None:
             with tune.Checkpoint(config["resume"]).as_directory() as directory:

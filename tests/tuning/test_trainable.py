@@ -7,6 +7,9 @@ from typing import Any
 
 import pytest
 
+from sa2vp.models import load_backbone
+from sa2vp.models.fingerprint import fingerprint
+from sa2vp.tuning import trainable
 from sa2vp.tuning.trainable import SA2VPTrainable, threads_for
 
 SETTINGS = {
@@ -74,3 +77,12 @@ def test_a_run_that_diverges_reports_its_failure_and_leaves_the_actor_alive() ->
 @pytest.mark.parametrize(("cpus", "threads"), [(0.5, 1), (1.0, 1), (2.0, 2), (3.7, 3)])
 def test_a_trial_has_a_thread_for_each_whole_core(cpus: float, threads: int) -> None:
     assert threads_for(cpus) == threads
+
+
+def test_a_backbone_is_hashed_once_however_many_runs_it_serves() -> None:
+    trainable._fingerprint_once.cache_clear()
+    actor = SA2VPTrainable(config())
+    first = actor.step()["backbone_fingerprint"]
+    assert actor.reset_config(config(task="location"))
+    assert actor.step()["backbone_fingerprint"] == first == fingerprint(load_backbone("demo"))
+    assert trainable._fingerprint_once.cache_info().misses == 1

@@ -1,0 +1,134 @@
+"""From a results folder to the trained model of a final run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from ray import tune
+from torch import Tensor
+
+from sa2vp.data.tasks import TASKS
+from sa2vp.training.checkpoint import Checkpoint, CheckpointError
+from sa2vp.tuning.protocol import run_settings
+from sa2vp.tuning.record import METHOD, RunRecord
+from sa2vp.tuning.rows import RunRow
+from sa2vp.tuning.store import ResultsStore, StoreError
+from sa2vp.use.card import card_of
+from sa2vp.use.errors import UseError, shortened
+from sa2vp.use.export import Export
+
+
+def load_final_run(results: str, *, task: str | None = None, run_id: str | None = None) -> Export:
+    """Load what a final run has learned.
+
+    Args:
+        results: what ``run_search.py`` wrote, a path or URI.
+        task: take its best final run (see :func:`best_final_run`).
+        run_id: take this run; give either.
+
+    Raises:
+        UseError: there is no such run, it is not completed, or its checkpoint is gone.
+    """
+    try:
+        store = ResultsStore(results)
+        rows = store.read_runs()
+        if not rows:
+            raise UseError(f"--results: there are no runs in {results}; run_search.py writes them")
+        row = named_final_run(rows, run_id) if run_id else best_final_run(rows, task or "")
+        arrays = _learned_arrays(store, row)
+    except StoreError as error:
+        raise UseError(f"--results: {error}") from error
+    names = class_names(row.suite, row.task)
+    return Export(card_of(row, len(arrays["head.bias"]), names), arrays, f"run {row.run_id}")
+
+
+def named_final_run(rows: Sequence[RunRow], run_id: str) -> RunRow:
+    """Pick a run by its name.
+
+    Raises:
+        UseError: there is no such run, or it is no completed final run.
+    """
+    finals = _finals(rows)
+    found = [row for row in rows if row.run_id == run_id]
+    if not found:
+        raise UseError(f"--run: no run {run_id!r}; final runs there: {_listed(finals)}")
+    (row,) = found
+    if row not in finals:
+        kind = "a linear probe" if row.method != METHOD else "a trial of the search"
+        raise UseError(f"--run: {run_id!r} is {kind}; final runs there: {_listed(finals)}")
+    if row.status != "completed":
+        raise UseError(f"--run: {_state(row)}; run_search.py continues what is unfinished")
+    return row
+
+
+def best_final_run(rows: Sequence[RunRow], task: str) -> RunRow:
+    """Pick a task's completed final run with the highest validation top-1 of its last epoch.
+
+    Of equals the one with the lower seed. The test split has no say.
+
+    Raises:
+        UseError: the task has no such run, or has some in several suites.
+    """
+    finals = _finals(rows)
+    of_task = [row for row in finals if row.task == task]
+    if not of_task:
+        tasks = shortened(list(dict.fromkeys(row.task for row in finals))) or "none"
+        raise UseError(f"--task: no final run of task {task!r}; tasks with final runs: {tasks}")
+    suites = sorted({row.suite for row in of_task})
+    if len(suites) > 1:
+        raise UseError(
+            f"--task: task {task!r} has final runs in the suites {', '.join(suites)}; "
+            f"choose one with --run: {_listed(of_task)}"
+        )
+    completed = [row for row in of_task if row.status == "completed"]
+    if not completed:
+        states = shortened([_state(row) for row in of_task])
+        raise UseError(f"--task: {states}; run_search.py continues what is unfinished")
+    return min(completed, key=lambda row: (-(row.last_val_top1 or 0.0), row.seed))
+
+
+def class_names(suite: str, task: str) -> Sequence[str] | None:
+    """Give a task's class names by label, where its row has them."""
+    rows = [row for row in TASKS if (row.suite, row.name) == (suite, task)]
+    names: Sequence[str] | None = getattr(rows[0], "class_names", None) if rows else None
+    return names
+
+
+def _finals(rows: Sequence[RunRow]) -> list[RunRow]:
+    return [row for row in rows if (row.method, row.phase) == (METHOD, "final")]
+
+
+def _listed(rows: Sequence[RunRow]) -> str:
+    return shortened([row.run_id for row in rows]) or "none"
+
+
+def _state(row: RunRow) -> str:
+    because = f" ({row.reason})" if row.reason else ""
+    return f"{row.run_id!r} is {row.status}{because}, not completed"
+
+
+def _learned_arrays(store: ResultsStore, row: RunRow) -> dict[str, Tensor]:
+    """Read a run's checkpoint of the last epoch.
+
+    Raises:
+        UseError: it is gone or damaged.
+    """
+    record = RunRecord(store, row.suite)
+    folder = record.newest_checkpoint(row.run_id, asdict(run_settings(row)))
+    gone = (
+        f"run {row.run_id!r}: no checkpoint of its last epoch under {store.uri}/tune; "
+        "choose another with --run, or search again with --fresh"
+    )
+    if folder is None:
+        raise UseError(gone)
+    try:
+        with tune.Checkpoint(folder).as_directory() as directory:
+            checkpoint = Checkpoint.load(Path(directory))
+    except CheckpointError as error:
+        raise UseError(f"{gone} ({error})") from error
+    arrays = checkpoint.part("learned/")
+    if checkpoint.epoch != row.epochs_planned or "head.bias" not in arrays:
+        raise UseError(gone)
+    return arrays

@@ -1,0 +1,86 @@
+"""From an exported model and its backbone to a model that predicts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from sa2vp.data.transforms import Normalise
+from sa2vp.models import SA2VP, Backbone, create_sa2vp, load_backbone
+from sa2vp.models.fingerprint import fingerprint
+from sa2vp.training.build import input_size
+from sa2vp.use.errors import UseError
+from sa2vp.use.export import Export, read_export
+
+
+def load_exported(
+    path: str | Path,
+    backbone: str | Backbone | None = None,
+    checkpoint: str | Path | None = None,
+) -> SA2VP:
+    """Load a model that ``sa2vp export`` wrote. The random generators' state is left as it is.
+
+    Args:
+        path: the safetensors file.
+        backbone: the one that it was trained with: by default the name on the card; another name
+            for it, or the loaded backbone, which is frozen.
+        checkpoint: the backbone's weights, where its name needs a file.
+
+    Returns:
+        The model on the CPU, in evaluation mode, or where the given backbone lies.
+
+    Raises:
+        UseError: the file is no export, or the backbone not the one that it was trained with.
+        BackboneError: the backbone cannot be loaded.
+    """
+    return build_model(read_export(Path(path)), backbone, checkpoint)
+
+
+def build_model(
+    export: Export,
+    backbone: str | Backbone | None = None,
+    checkpoint: str | Path | None = None,
+) -> SA2VP:
+    """Put learned arrays on their backbone; arguments and errors as :func:`load_exported`."""
+    chosen = export.card.backbone if backbone is None else backbone
+    if not isinstance(chosen, str) and checkpoint is not None:
+        raise UseError("checkpoint: the backbone is loaded already; leave it out")
+    frozen = load_backbone(chosen, checkpoint) if isinstance(chosen, str) else chosen
+    check_backbone(export, frozen, chosen if isinstance(chosen, str) else type(chosen).__name__)
+    setting = export.card.setting
+    try:
+        with torch.random.fork_rng(devices=[]):
+            model = create_sa2vp(
+                frozen,
+                num_classes=export.card.num_classes,
+                inter_dim=setting.inter_dim,
+                inter_weight=setting.inter_weight,
+                fusion=setting.fusion,
+                dropout=setting.dropout,
+            )
+        model.load_trainable_state_dict(export.arrays)
+    except ValueError as error:
+        raise UseError(f"{export.source}: its card does not fit its arrays: {error}") from error
+    model.eval()
+    return model.to(next(frozen.parameters()).device)
+
+
+def evaluation_transform(model: SA2VP) -> Normalise:
+    """Give what turns decoded images into the model's input, as in the run's own evaluation."""
+    return Normalise(input_size(model.backbone))
+
+
+def check_backbone(export: Export, backbone: Backbone, name: str) -> None:
+    """Refuse another backbone than the one that the arrays were trained with.
+
+    Raises:
+        UseError: names both.
+    """
+    trained, given = export.card.backbone_fingerprint, fingerprint(backbone)
+    if given != trained:
+        raise UseError(
+            f"{export.source} was trained on backbone {export.card.backbone} with fingerprint "
+            f"{trained}, not on {name} with fingerprint {given}; give the weights that the search "
+            "was given"
+        )
