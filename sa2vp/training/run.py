@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -13,8 +13,10 @@ from torch import Tensor
 
 from sa2vp.models.learned import LearnedArrays
 from sa2vp.training.checkpoint import Checkpoint, CheckpointError
+from sa2vp.training.failures import NonFiniteLossError
 from sa2vp.training.generators import generator_states, restore_generators
 from sa2vp.training.memory import peak_memory_gib, reset_peak_memory
+from sa2vp.training.micro_batch import MicroBatch
 from sa2vp.training.objective import sa2vp_loss
 from sa2vp.training.optimizer import adamw_arrays, build_adamw, restore_adamw
 from sa2vp.training.schedule import WarmupCosine
@@ -22,10 +24,6 @@ from sa2vp.training.settings import RunSettings
 
 EVALUATION_BATCH = 64
 """Small enough for a CPU's caches: batches of 256 took a fifth longer on the demo backbone."""
-
-
-class NonFiniteLossError(RuntimeError):
-    """The run diverged: it has failed, and is not to be mistaken for a stopped one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +49,7 @@ class EpochMetrics:
         seconds: training and evaluation.
         images_per_second: of training alone.
         peak_memory_gib: since the run's start; None where the platform does not tell.
+        micro_batch: training images at once; below the batch size, gradients were accumulated.
     """
 
     epoch: int
@@ -62,6 +61,7 @@ class EpochMetrics:
     seconds: float
     images_per_second: float
     peak_memory_gib: float | None
+    micro_batch: int
 
 
 class TrainingRun:
@@ -69,6 +69,9 @@ class TrainingRun:
 
     Call :func:`~sa2vp.training.generators.seed_everything` before the model is built: the run
     goes on from the generators' state, so that one seed determines all of its numbers.
+
+    A batch that does not fit the memory is taken in smaller parts, whose gradients are accumulated:
+    the batch size and the loss, a mean over the whole batch, stay what they are.
 
     Args:
         model: gives two ``(B, C)`` logits per batch; only its learned arrays are trained.
@@ -114,6 +117,8 @@ class TrainingRun:
         self._prepare = prepare
         self._device = device
         self._autocast = autocast
+        self._micro_batch = MicroBatch(settings.batch_size, "training")
+        self._evaluation_batch = MicroBatch(EVALUATION_BATCH, "evaluation")
         reset_peak_memory(device)
 
     @property
@@ -131,6 +136,7 @@ class TrainingRun:
 
         Raises:
             NonFiniteLossError: a training or validation loss is not finite.
+            MemoryExhaustedError: not even one image at a time fits the memory.
         """
         start = time.perf_counter()
         train_loss = self._train_epoch()
@@ -151,6 +157,7 @@ class TrainingRun:
             seconds=time.perf_counter() - start,
             images_per_second=self._steps_per_epoch * self.settings.batch_size / training_seconds,
             peak_memory_gib=peak_memory_gib(self._device),
+            micro_batch=self._micro_batch.size,
         )
 
     def _train_epoch(self) -> float:
@@ -160,27 +167,49 @@ class TrainingRun:
         batches = order[: self._steps_per_epoch * self.settings.batch_size]
         total = torch.zeros((), device=self._device)
         for batch in batches.split(self.settings.batch_size):
-            for group in self._optimizer.param_groups:
-                group["lr"] = self._schedule.lr(self._step)
-            loss = self._loss(self._logits(self._train, batch), self._train, batch)
-            self._optimizer.zero_grad()
-            loss.backward()
-            self._optimizer.step()
-            self._step += 1
-            total += loss.detach()
+            total += self._take_step(batch)
         return total.item() / self._steps_per_epoch
+
+    def _take_step(self, batch: Tensor) -> Tensor:
+        """Take one optimiser step; give the batch's mean loss before it."""
+        for group in self._optimizer.param_groups:
+            group["lr"] = self._schedule.lr(self._step)
+        loss = self._micro_batch.fit(lambda size: self._compute_gradients(batch.split(size)))
+        self._optimizer.step()
+        self._step += 1
+        return loss
+
+    def _compute_gradients(self, parts: Sequence[Tensor]) -> Tensor:
+        """Leave the gradients of a batch's mean loss, which is returned, in the learned arrays."""
+        self._optimizer.zero_grad()
+        images = sum(len(part) for part in parts)
+        total = torch.zeros((), device=self._device)
+        for part in parts:
+            loss = self._loss(self._logits(self._train, part), self._train, part)
+            loss = loss * (len(part) / images)
+            loss.backward()
+            total += loss.detach()
+        return total
 
     @torch.inference_mode()
     def _evaluate(self, examples: Examples) -> tuple[float, float]:
         """Give the mean loss and the image stream's top-1 accuracy in percent."""
         self.model.eval()
+        indices = torch.arange(len(examples))
+        loss, correct = self._evaluation_batch.fit(
+            lambda size: self._score(examples, indices.split(size))
+        )
+        return loss / len(examples), 100 * correct / len(examples)
+
+    def _score(self, examples: Examples, batches: Sequence[Tensor]) -> tuple[float, int]:
+        """Give the sum of the images' losses, and how many are classified correctly."""
         total, correct = 0.0, 0
-        for batch in torch.arange(len(examples)).split(EVALUATION_BATCH):
+        for batch in batches:
             logits = self._logits(examples, batch)
             total += self._loss(logits, examples, batch).item() * len(batch)
             hits = logits[0].argmax(1).cpu() == examples.targets[batch]
             correct += int(hits.sum())
-        return total / len(examples), 100 * correct / len(examples)
+        return total, correct
 
     def _logits(self, examples: Examples, batch: Tensor) -> tuple[Tensor, Tensor]:
         inputs = self._prepare(examples.inputs[batch].to(self._device, non_blocking=True))
@@ -200,7 +229,14 @@ class TrainingRun:
             **prefixed("adamw/", adamw_arrays(self.model, self._optimizer)),
             **prefixed("generator/", {"order": self._order.get_state(), **generator_states()}),
         }
-        Checkpoint(arrays, self.epoch, self._step, asdict(self.settings)).save(directory)
+        Checkpoint(
+            arrays,
+            self.epoch,
+            self._step,
+            asdict(self.settings),
+            micro_batch=self._micro_batch.limited_to,
+            evaluation_batch=self._evaluation_batch.limited_to,
+        ).save(directory)
 
     def restore(self, directory: Path) -> None:
         """Continue where a saved run of the same settings stopped.
@@ -216,6 +252,8 @@ class TrainingRun:
         generators = checkpoint.part("generator/")
         self._order.set_state(generators.pop("order"))
         restore_generators(generators)
+        self._micro_batch.limit(checkpoint.micro_batch)
+        self._evaluation_batch.limit(checkpoint.evaluation_batch)
         self.epoch, self._step = checkpoint.epoch, checkpoint.step
 
 

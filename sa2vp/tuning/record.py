@@ -15,6 +15,8 @@ from sa2vp.tuning.rows import EpochRow, Phase, RunRow, Status
 from sa2vp.tuning.store import ResultsStore
 
 METHOD = "sa2vp"
+REPORTED = ("trainable_params", "backbone_params", "peak_memory_gib", "micro_batch")
+"""Columns of a run that are known once it trains."""
 
 
 class RunRecord:
@@ -55,7 +57,7 @@ class RunRecord:
             row.best_epoch_test_top1 = max(tested)
         if row.epochs_done == row.epochs_planned:
             row.test_top1 = epoch.test_top1
-        for name in ("trainable_params", "backbone_params", "peak_memory_gib"):
+        for name in REPORTED:
             setattr(row, name, metrics[name])
         self._store.write_epochs(run_id, epochs)
         self._store.write_run(row)

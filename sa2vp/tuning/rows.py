@@ -49,6 +49,7 @@ class RunRow:
         started_at: when the run was given to the cluster.
         finished_at: None while running.
         dropout: rate while training; None for ``linear``.
+        micro_batch: training images at once on one device; None before the first epoch.
     """
 
     run_id: str
@@ -81,6 +82,7 @@ class RunRow:
     started_at: datetime
     finished_at: datetime | None = None
     dropout: float | None
+    micro_batch: int | None = None
 
     @property
     def setting(self) -> dict[str, Any]:

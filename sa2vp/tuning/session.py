@@ -103,7 +103,7 @@ def _difference(key: str, noted: str, asked: str) -> str:
 
 def _set_suite_aside(store: ResultsStore, suite: str, name: str) -> int:
     folder = superseded_folder()
-    run_ids = [row.run_id for row in store.read_runs() if row.suite == suite]
+    run_ids = store.run_ids(suite)
     store.set_aside(run_ids, folder)
     store.move(name, f"{folder}/{name}")
     return len(run_ids)

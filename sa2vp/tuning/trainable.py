@@ -14,7 +14,7 @@ from ray import tune
 from sa2vp.data.tasks import suite_tasks
 from sa2vp.models import load_backbone
 from sa2vp.training.build import build_run
-from sa2vp.training.run import NonFiniteLossError
+from sa2vp.training.failures import RunFailedError
 from sa2vp.training.settings import SA2VPSettings
 
 _load_backbone_once = lru_cache(maxsize=1)(load_backbone)
@@ -45,11 +45,11 @@ class SA2VPTrainable(tune.Trainable):
         return True
 
     def step(self) -> dict[str, Any]:
-        """Train one epoch; a run that diverged ends here, with the reason."""
+        """Train one epoch; a run that failed ends here, with the reason."""
         planned = {"epochs_planned": self._run.settings.epochs}
         try:
             metrics = self._run.run_epoch()
-        except NonFiniteLossError as error:
+        except RunFailedError as error:
             return {"done": True, "failure": str(error), "epoch": self._run.epoch, **planned}
         return {"done": self._run.finished, **asdict(metrics), **planned, **self._sizes}
 

@@ -17,8 +17,9 @@ from tiny import make_tiny_backbone
 from sa2vp.data.transforms import Normalise
 from sa2vp.models import create_sa2vp
 from sa2vp.training.checkpoint import CheckpointError
+from sa2vp.training.failures import NonFiniteLossError
 from sa2vp.training.optimizer import build_adamw
-from sa2vp.training.run import NonFiniteLossError, TrainingRun
+from sa2vp.training.run import TrainingRun
 from sa2vp.training.settings import SA2VPSettings
 
 TESTS = Path(__file__).parents[1]
