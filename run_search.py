@@ -48,6 +48,13 @@ def main(
             metavar="X", help="GPUs per trial, or a fraction. Default: 1 if there is one."
         ),
     ] = None,
+    precision: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME",
+            help="float32, bfloat16, float16 (GPU only), or auto: bfloat16 where a GPU has it.",
+        ),
+    ] = "auto",
     address: Annotated[
         str | None,
         typer.Option(
@@ -81,6 +88,7 @@ def main(
         seed=seed,
         cpus_per_trial=cpus_per_trial,
         gpus_per_trial=gpus_per_trial,
+        precision=precision,
     )
     try:
         plan = make_plan(options)

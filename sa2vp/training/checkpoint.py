@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,7 @@ class Checkpoint:
         settings: the run's settings, to refuse a checkpoint of another run.
         micro_batch: training images at once, where memory limited them.
         evaluation_batch: the same in evaluation.
+        loss_scale: the state of float16's loss scale; empty in other formats.
     """
 
     arrays: Mapping[str, Tensor]
@@ -39,6 +40,7 @@ class Checkpoint:
     settings: Mapping[str, float]
     micro_batch: int | None = None
     evaluation_batch: int | None = None
+    loss_scale: Mapping[str, float] = field(default_factory=dict)
 
     def save(self, directory: Path) -> None:
         """Write both files; each replaces an older one whole."""
@@ -71,7 +73,7 @@ class Checkpoint:
         return checkpoint
 
     def _counters(self) -> dict[str, Any]:
-        return {field.name: getattr(self, field.name) for field in fields(self)[1:]}
+        return {one.name: getattr(self, one.name) for one in fields(self)[1:]}
 
     def part(self, prefix: str) -> dict[str, Tensor]:
         """Select the arrays under a prefix, by their names without it."""

@@ -19,6 +19,7 @@ from sa2vp.training.memory import peak_memory_gib, reset_peak_memory
 from sa2vp.training.micro_batch import MicroBatch
 from sa2vp.training.objective import sa2vp_loss
 from sa2vp.training.optimizer import adamw_arrays, build_adamw, restore_adamw
+from sa2vp.training.precision import MixedPrecision, choose_precision
 from sa2vp.training.schedule import WarmupCosine
 from sa2vp.training.settings import RunSettings
 
@@ -81,12 +82,15 @@ class TrainingRun:
         test: evaluated after every epoch of a final run; leave it out in a search.
         prepare: turns a batch of stored inputs into the model's input.
         device: where the model computes.
-        autocast: lower precision for the forward pass, such as ``torch.bfloat16``.
+        precision: of the forward pass, one of :data:`~sa2vp.training.settings.PRECISIONS`.
 
     Attributes:
         model: as given, on the device.
         settings: as given.
         epoch: how many are done.
+
+    Raises:
+        ValueError: the batch is larger than the split, or the device lacks the precision.
     """
 
     def __init__(
@@ -99,7 +103,7 @@ class TrainingRun:
         test: Examples | None = None,
         prepare: Callable[[Tensor], Tensor],
         device: torch.device,
-        autocast: torch.dtype | None = None,
+        precision: str = "float32",
     ) -> None:
         if settings.batch_size > len(train):
             raise ValueError(
@@ -116,10 +120,15 @@ class TrainingRun:
         self._train, self._val, self._test = train, val, test
         self._prepare = prepare
         self._device = device
-        self._autocast = autocast
+        self._precision = MixedPrecision(choose_precision(precision, device), device)
         self._micro_batch = MicroBatch(settings.batch_size, "training")
         self._evaluation_batch = MicroBatch(EVALUATION_BATCH, "evaluation")
         reset_peak_memory(device)
+
+    @property
+    def precision(self) -> str:
+        """Name the number format of the forward pass."""
+        return self._precision.name
 
     @property
     def finished(self) -> bool:
@@ -165,17 +174,16 @@ class TrainingRun:
         self.model.train()
         order = torch.randperm(len(self._train), generator=self._order)
         batches = order[: self._steps_per_epoch * self.settings.batch_size]
-        total = torch.zeros((), device=self._device)
-        for batch in batches.split(self.settings.batch_size):
-            total += self._take_step(batch)
-        return total.item() / self._steps_per_epoch
+        steps = [self._take_step(batch) for batch in batches.split(self.settings.batch_size)]
+        losses = [loss for loss in torch.stack(steps).tolist() if self._precision.counts(loss)]
+        return sum(losses) / len(losses) if losses else math.nan
 
     def _take_step(self, batch: Tensor) -> Tensor:
         """Take one optimiser step; give the batch's mean loss before it."""
         for group in self._optimizer.param_groups:
             group["lr"] = self._schedule.lr(self._step)
         loss = self._micro_batch.fit(lambda size: self._compute_gradients(batch.split(size)))
-        self._optimizer.step()
+        self._precision.step(self._optimizer)
         self._step += 1
         return loss
 
@@ -187,7 +195,7 @@ class TrainingRun:
         for part in parts:
             loss = self._loss(self._logits(self._train, part), self._train, part)
             loss = loss * (len(part) / images)
-            loss.backward()
+            self._precision.backward(loss)
             total += loss.detach()
         return total
 
@@ -213,11 +221,7 @@ class TrainingRun:
 
     def _logits(self, examples: Examples, batch: Tensor) -> tuple[Tensor, Tensor]:
         inputs = self._prepare(examples.inputs[batch].to(self._device, non_blocking=True))
-        with torch.autocast(
-            self._device.type, dtype=self._autocast, enabled=self._autocast is not None
-        ):
-            image_logits, prompt_logits = self.model(inputs)
-        return image_logits.float(), prompt_logits.float()
+        return self._precision.forward(self.model, inputs)
 
     def _loss(self, logits: tuple[Tensor, Tensor], examples: Examples, batch: Tensor) -> Tensor:
         return sa2vp_loss(logits, examples.targets[batch].to(self._device, non_blocking=True))
@@ -236,6 +240,7 @@ class TrainingRun:
             asdict(self.settings),
             micro_batch=self._micro_batch.limited_to,
             evaluation_batch=self._evaluation_batch.limited_to,
+            loss_scale=self._precision.state(),
         ).save(directory)
 
     def restore(self, directory: Path) -> None:
@@ -248,10 +253,11 @@ class TrainingRun:
         if dict(checkpoint.settings) != asdict(self.settings):
             raise CheckpointError(f"{directory}: of a run with other settings")
         self.model.load_trainable_state_dict(checkpoint.part("learned/"))
-        restore_adamw(self.model, self._optimizer, checkpoint.part("adamw/"), checkpoint.step)
+        restore_adamw(self.model, self._optimizer, checkpoint.part("adamw/"))
         generators = checkpoint.part("generator/")
         self._order.set_state(generators.pop("order"))
         restore_generators(generators)
+        self._precision.restore(checkpoint.loss_scale)
         self._micro_batch.limit(checkpoint.micro_batch)
         self._evaluation_batch.limit(checkpoint.evaluation_batch)
         self.epoch, self._step = checkpoint.epoch, checkpoint.step

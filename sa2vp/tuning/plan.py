@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sa2vp.data.tasks import SUITES, suite_tasks
+from sa2vp.training.settings import PRECISIONS
 from search_spaces import SPACES, TaskSpace
 
 DEFAULT_EPOCHS = {"demo": 8}
@@ -47,6 +48,7 @@ class SearchPlan:
         seed: of the searcher and of the search's trials.
         cpus_per_trial: CPU cores per trial, also its threads.
         gpus_per_trial: GPUs per trial, fractions included; None takes one where there is one.
+        precision: of the forward pass; ``auto`` leaves it to the device.
     """
 
     suite: str
@@ -60,6 +62,7 @@ class SearchPlan:
     seed: int
     cpus_per_trial: float
     gpus_per_trial: float | None
+    precision: str
 
     @property
     def dropout(self) -> float:
@@ -82,6 +85,7 @@ class SearchPlan:
             "--checkpoint": weights,
             "--epochs": str(self.epochs),
             "--seed": str(self.seed),
+            "--precision": self.precision,
             "dropout": str(self.dropout),
             **{f"data of {task}": fingerprints[task] for task in self.tasks},
             **{f"space of {task}": repr(self.space(task)) for task in self.tasks},
@@ -104,6 +108,7 @@ class SearchOptions:
     seed: int = 0
     cpus_per_trial: float = 1.0
     gpus_per_trial: float | None = None
+    precision: str = "auto"
 
 
 def make_plan(options: SearchOptions) -> SearchPlan:
@@ -128,8 +133,10 @@ def make_plan(options: SearchOptions) -> SearchPlan:
         seed=options.seed,
         cpus_per_trial=options.cpus_per_trial,
         gpus_per_trial=options.gpus_per_trial,
+        precision=options.precision,
     )
     _check_numbers(plan)
+    check_precision(plan.precision, plan.gpus_per_trial)
     _check_data_dir(suite, options.data_dir)
     _check_backbone(plan.backbone, options.checkpoint)
     return plan
@@ -156,6 +163,23 @@ def _check_numbers(plan: SearchPlan) -> None:
             raise PlanError(option, f"must be {least} or more, got {number}")
     if not 0 < plan.cpus_per_trial < math.inf:
         raise PlanError("--cpus-per-trial", f"must be above 0, got {plan.cpus_per_trial}")
+
+
+def check_precision(precision: str, gpus: float | None) -> None:
+    """Refuse a precision that trials with so many GPUs lack; None is not known yet.
+
+    Raises:
+        PlanError: it is unknown, or float16 without a GPU.
+    """
+    if precision not in PRECISIONS:
+        raise PlanError(
+            "--precision", f"unknown precision {precision!r}; known: {', '.join(PRECISIONS)}"
+        )
+    if precision == "float16" and gpus == 0:
+        raise PlanError(
+            "--precision",
+            "float16 needs a GPU, and the trials have none; take bfloat16, float32 or auto",
+        )
 
 
 def _check_data_dir(suite: str, data_dir: Path | None) -> None:

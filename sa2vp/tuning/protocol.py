@@ -152,6 +152,7 @@ class ProtocolSearcher(Searcher):
             "phase": row.phase,
             "backbone": row.backbone,
             "checkpoint": self._plan.checkpoint,
+            "precision": self._plan.precision,
             "threads": threads_for(self._resources["CPU"]),
             "resources": self._resources,
             "settings": settings,

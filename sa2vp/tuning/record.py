@@ -15,7 +15,7 @@ from sa2vp.tuning.rows import EpochRow, Phase, RunRow, Status
 from sa2vp.tuning.store import ResultsStore
 
 METHOD = "sa2vp"
-REPORTED = ("trainable_params", "backbone_params", "peak_memory_gib", "micro_batch")
+REPORTED = ("trainable_params", "backbone_params", "peak_memory_gib", "micro_batch", "precision")
 """Columns of a run that are known once it trains."""
 
 

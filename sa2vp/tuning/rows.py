@@ -50,6 +50,7 @@ class RunRow:
         finished_at: None while running.
         dropout: rate while training; None for ``linear``.
         micro_batch: training images at once on one device; None before the first epoch.
+        precision: of the forward pass, as used; None before the first epoch.
     """
 
     run_id: str
@@ -83,6 +84,7 @@ class RunRow:
     finished_at: datetime | None = None
     dropout: float | None
     micro_batch: int | None = None
+    precision: str | None = None
 
     @property
     def setting(self) -> dict[str, Any]:

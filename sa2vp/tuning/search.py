@@ -11,7 +11,7 @@ from rich.console import Console
 from sa2vp.tuning.asha import PerTaskASHA
 from sa2vp.tuning.callbacks import RecordRuns
 from sa2vp.tuning.cluster import check_fits, slots_of_cluster, start_ray, trial_resources
-from sa2vp.tuning.plan import PlanError, SearchPlan
+from sa2vp.tuning.plan import PlanError, SearchPlan, check_precision
 from sa2vp.tuning.progress import Progress
 from sa2vp.tuning.protocol import ProtocolSearcher
 from sa2vp.tuning.provenance import gather_provenance
@@ -60,6 +60,7 @@ def search(
     try:
         resources = trial_resources(plan)
         slots = slots_of_cluster(resources)
+        check_precision(plan.precision, resources["GPU"])
         check_fits(resources, slots())
         searcher = ProtocolSearcher(
             plan, record, gather_provenance(session.fingerprints), resources, slots

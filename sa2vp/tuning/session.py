@@ -83,6 +83,8 @@ def continue_or_refuse(
         noted: dict[str, str] = json.loads(store.read_text(name) or "{}")
     except json.JSONDecodeError as error:
         raise StoreError(f"{name} is damaged; move it away ({error})") from error
+    if not store.run_ids(plan.suite):
+        noted = {}  # a search that was refused later, or stopped at once, left nothing to mix with
     asked = plan.identity(fingerprints)
     for key, value in asked.items():
         if noted.get(key, value) != value:

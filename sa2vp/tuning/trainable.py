@@ -24,7 +24,7 @@ class SA2VPTrainable(tune.Trainable):
     """Trains the run that its configuration describes, an epoch a step.
 
     The configuration holds ``run_id``, ``suite``, ``task``, ``phase``, ``backbone``,
-    ``checkpoint``, ``settings`` (as :class:`SA2VPSettings` takes them), ``threads`` and
+    ``checkpoint``, ``settings`` (as :class:`SA2VPSettings` takes them), ``precision``, ``threads``,
     ``resume`` (the URI of a checkpoint, or None) and ``resources`` (of Ray, by name). Actors are
     reused: the backbone stays loaded from run to run.
     """
@@ -51,7 +51,7 @@ class SA2VPTrainable(tune.Trainable):
             metrics = self._run.run_epoch()
         except RunFailedError as error:
             return {"done": True, "failure": str(error), "epoch": self._run.epoch, **planned}
-        return {"done": self._run.finished, **asdict(metrics), **planned, **self._sizes}
+        return {"done": self._run.finished, **asdict(metrics), **planned, **self._facts}
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:
         """Save the run's state."""
@@ -65,10 +65,19 @@ class SA2VPTrainable(tune.Trainable):
         settings = SA2VPSettings(**config["settings"])
         (task,) = suite_tasks(config["suite"], [config["task"]])
         backbone = _load_backbone_once(config["backbone"], config["checkpoint"])
-        self._run = build_run(task, backbone, settings, test=config["phase"] == "final")
-        self._sizes = {
+        self._run = build_run(
+            task,
+            backbone,
+            settings,
+            test=config["phase"] == "final",
+            precision=config["precision"],
+            # Not what torch finds: a trial without a GPU may run where there is one.
+            device=torch.device("cuda" if config["resources"].get("GPU", 0) > 0 else "cpu"),
+        )
+        self._facts = {
             "trainable_params": self._run.model.count_learned(),
             "backbone_params": sum(p.numel() for p in backbone.parameters()),
+            "precision": self._run.precision,
         }
         if config["resume"] is not None:
             with tune.Checkpoint(config["resume"]).as_directory() as directory:

@@ -33,6 +33,7 @@ def make_run(
     *,
     train: int = 35,
     test: bool = False,
+    precision: str = "float32",
     wrap: Callable[[LearnedArrays], LearnedArrays] = lambda model: model,
     **overrides: float,
 ) -> TrainingRun:
@@ -54,6 +55,7 @@ def make_run(
         test=examples(20, seed=3) if test else None,
         prepare=Normalise((16, 16)),
         device=torch.device("cpu"),
+        precision=precision,
     )
 
 

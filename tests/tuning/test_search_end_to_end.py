@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import torch
 
 ROOT = Path(__file__).parents[2]
 TINY = ["--suite", "demo", "--tasks", "digits", "--trials", "2", "--epochs", "2", "--seeds", "1"]
@@ -127,6 +128,15 @@ def test_another_configuration_is_refused_before_ray_starts(finished: Path) -> N
     assert refused.stderr.startswith("run_search.py: --epochs: ")
     assert refused.stderr.count("\n") == 1
     assert "Dashboard" not in refused.stdout
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="a cluster with a GPU takes float16")
+def test_float16_without_a_gpu_is_refused_before_any_trial(tmp_path: Path) -> None:
+    refused = run_search(tmp_path, *TINY, "--precision", "float16")
+    assert refused.returncode == 2
+    assert refused.stderr.startswith("run_search.py: --precision: float16 needs a GPU")
+    assert refused.stderr.count("\n") == 1
+    assert not (tmp_path / "runs").exists()
 
 
 @pytest.mark.parametrize("victim", ["driver", "worker"])

@@ -29,6 +29,7 @@ def config(phase: str = "search", task: str = "digits", **settings: Any) -> dict
         "phase": phase,
         "backbone": "demo",
         "checkpoint": None,
+        "precision": "auto",
         "threads": 1,
         "resume": None,
         "resources": {"CPU": 1.0},
@@ -69,6 +70,16 @@ def test_a_run_that_diverges_reports_its_failure_and_leaves_the_actor_alive() ->
     assert "val_top1" not in result
     assert trainable.reset_config(config())
     assert "failure" not in trainable.step()
+
+
+def test_the_precision_is_followed_and_reported() -> None:
+    losses = {}
+    for asked, used in [("auto", "float32"), ("float32", "float32"), ("bfloat16", "bfloat16")]:
+        result = SA2VPTrainable(config(dropout=0.0) | {"precision": asked}).step()
+        assert result["precision"] == used
+        losses[asked] = result["train_loss"]
+    assert losses["auto"] == losses["float32"] != losses["bfloat16"]
+    assert losses["bfloat16"] == pytest.approx(losses["float32"], rel=0.02)
 
 
 @pytest.mark.parametrize(("cpus", "threads"), [(0.5, 1), (1.0, 1), (2.0, 2), (3.7, 3)])
