@@ -13,30 +13,21 @@ from torch import Tensor
 
 from sa2vp.models.learned import LearnedArrays
 from sa2vp.training.checkpoint import Checkpoint, CheckpointError
+from sa2vp.training.distributed import Workers
+from sa2vp.training.evaluation import Classifier, Examples, evaluate
 from sa2vp.training.failures import NonFiniteLossError
 from sa2vp.training.generators import generator_states, restore_generators
 from sa2vp.training.memory import peak_memory_gib, reset_peak_memory
 from sa2vp.training.micro_batch import MicroBatch
-from sa2vp.training.objective import sa2vp_loss
 from sa2vp.training.optimizer import adamw_arrays, build_adamw, restore_adamw
 from sa2vp.training.precision import MixedPrecision, choose_precision
 from sa2vp.training.schedule import WarmupCosine
 from sa2vp.training.settings import RunSettings
 
+__all__ = ["EpochMetrics", "Examples", "TrainingRun"]
+
 EVALUATION_BATCH = 64
 """Small enough for a CPU's caches: batches of 256 took a fifth longer on the demo backbone."""
-
-
-@dataclass(frozen=True, slots=True)
-class Examples:
-    """Inputs ``(N, ...)`` as they are stored, and their classes, int64 ``(N,)``."""
-
-    inputs: Tensor
-    targets: Tensor
-
-    def __len__(self) -> int:
-        """Count the examples."""
-        return len(self.targets)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +62,9 @@ class TrainingRun:
     Call :func:`~sa2vp.training.generators.seed_everything` before the model is built: the run
     goes on from the generators' state, so that one seed determines all of its numbers.
 
+    In a process group of torch.distributed, its processes share the run: build it and call
+    :meth:`run_epoch` in each of them. The batch size and the numbers are those of the whole run.
+
     A batch that does not fit the memory is taken in smaller parts, whose gradients are accumulated:
     the batch size and the loss, a mean over the whole batch, stay what they are.
 
@@ -90,7 +84,8 @@ class TrainingRun:
         epoch: how many are done.
 
     Raises:
-        ValueError: the batch is larger than the split, or the device lacks the precision.
+        ValueError: the batch is larger than the split or smaller than the number of workers, or
+            the device lacks the precision.
     """
 
     def __init__(
@@ -109,19 +104,28 @@ class TrainingRun:
             raise ValueError(
                 f"batch_size {settings.batch_size} exceeds the {len(train)} training images"
             )
+        workers = Workers.of_this_process(device)
+        if settings.batch_size < workers.count:
+            raise ValueError(
+                f"batch_size {settings.batch_size} gives {workers.count} workers no image each"
+            )
         self.settings = settings
         self.epoch = 0
         self._step = 0
         self.model = model.to(device)
-        self._optimizer = build_adamw(model, lr=settings.lr, weight_decay=settings.weight_decay)
+        self._learned = [p for p in self.model.parameters() if p.requires_grad]
+        workers.start_alike(self._learned)
+        self._optimizer = build_adamw(
+            self.model, lr=settings.lr, weight_decay=settings.weight_decay
+        )
         self._steps_per_epoch = len(train) // settings.batch_size
         self._schedule = WarmupCosine(settings.lr, settings.epochs * self._steps_per_epoch)
         self._order = torch.Generator().manual_seed(settings.seed)
         self._train, self._val, self._test = train, val, test
-        self._prepare = prepare
-        self._device = device
         self._precision = MixedPrecision(choose_precision(precision, device), device)
-        self._micro_batch = MicroBatch(settings.batch_size, "training")
+        self._classifier = Classifier(self.model, prepare, device, self._precision)
+        self._workers = workers
+        self._micro_batch = MicroBatch(math.ceil(settings.batch_size / workers.count), "training")
         self._evaluation_batch = MicroBatch(EVALUATION_BATCH, "evaluation")
         reset_peak_memory(device)
 
@@ -156,6 +160,9 @@ class TrainingRun:
             if not math.isfinite(loss):
                 raise NonFiniteLossError(f"{name} loss became {loss} in epoch {self.epoch}")
         test_top1 = None if self._test is None else self._evaluate(self._test)[1]
+        peak = peak_memory_gib(self._workers.device)
+        for limit in (self._micro_batch, self._evaluation_batch):
+            limit.limit(self._workers.smallest(limit.size))
         return EpochMetrics(
             epoch=self.epoch,
             lr=self._schedule.lr(self._step - 1),
@@ -165,69 +172,57 @@ class TrainingRun:
             test_top1=test_top1,
             seconds=time.perf_counter() - start,
             images_per_second=self._steps_per_epoch * self.settings.batch_size / training_seconds,
-            peak_memory_gib=peak_memory_gib(self._device),
+            peak_memory_gib=None if peak is None else self._workers.largest(peak),
             micro_batch=self._micro_batch.size,
         )
 
     def _train_epoch(self) -> float:
         """Take the epoch's steps; give the mean loss."""
         self.model.train()
+        self._workers.seed_epoch(self.settings.seed, self.epoch)
         order = torch.randperm(len(self._train), generator=self._order)
         batches = order[: self._steps_per_epoch * self.settings.batch_size]
         steps = [self._take_step(batch) for batch in batches.split(self.settings.batch_size)]
-        losses = [loss for loss in torch.stack(steps).tolist() if self._precision.counts(loss)]
+        whole = self._workers.add_up(torch.stack(steps).tolist())
+        losses = [loss for loss in whole if self._precision.counts(loss)]
         return sum(losses) / len(losses) if losses else math.nan
 
     def _take_step(self, batch: Tensor) -> Tensor:
-        """Take one optimiser step; give the batch's mean loss before it."""
+        """Take one optimiser step; give this worker's part of the batch's mean loss before it."""
         for group in self._optimizer.param_groups:
             group["lr"] = self._schedule.lr(self._step)
-        loss = self._micro_batch.fit(lambda size: self._compute_gradients(batch.split(size)))
+        share = self._workers.share(batch)
+        loss = self._micro_batch.fit(
+            lambda size: self._compute_gradients(share.split(size), len(batch))
+        )
+        self._workers.add_gradients(self._learned)
         self._precision.step(self._optimizer)
         self._step += 1
         return loss
 
-    def _compute_gradients(self, parts: Sequence[Tensor]) -> Tensor:
-        """Leave the gradients of a batch's mean loss, which is returned, in the learned arrays."""
+    def _compute_gradients(self, parts: Sequence[Tensor], images: int) -> Tensor:
+        """Leave in the learned arrays the gradients of the parts' losses, over all the images.
+
+        Returns:
+            The sum of the images' losses in these parts, divided by ``images``: a scalar.
+        """
         self._optimizer.zero_grad()
-        images = sum(len(part) for part in parts)
-        total = torch.zeros((), device=self._device)
+        total = torch.zeros((), device=self._workers.device)
         for part in parts:
-            loss = self._loss(self._logits(self._train, part), self._train, part)
+            loss, _ = self._classifier.classify(self._train, part)
             loss = loss * (len(part) / images)
             self._precision.backward(loss)
             total += loss.detach()
         return total
 
-    @torch.inference_mode()
     def _evaluate(self, examples: Examples) -> tuple[float, float]:
-        """Give the mean loss and the image stream's top-1 accuracy in percent."""
-        self.model.eval()
-        indices = torch.arange(len(examples))
-        loss, correct = self._evaluation_batch.fit(
-            lambda size: self._score(examples, indices.split(size))
-        )
-        return loss / len(examples), 100 * correct / len(examples)
-
-    def _score(self, examples: Examples, batches: Sequence[Tensor]) -> tuple[float, int]:
-        """Give the sum of the images' losses, and how many are classified correctly."""
-        total, correct = 0.0, 0
-        for batch in batches:
-            logits = self._logits(examples, batch)
-            total += self._loss(logits, examples, batch).item() * len(batch)
-            hits = logits[0].argmax(1).cpu() == examples.targets[batch]
-            correct += int(hits.sum())
-        return total, correct
-
-    def _logits(self, examples: Examples, batch: Tensor) -> tuple[Tensor, Tensor]:
-        inputs = self._prepare(examples.inputs[batch].to(self._device, non_blocking=True))
-        return self._precision.forward(self.model, inputs)
-
-    def _loss(self, logits: tuple[Tensor, Tensor], examples: Examples, batch: Tensor) -> Tensor:
-        return sa2vp_loss(logits, examples.targets[batch].to(self._device, non_blocking=True))
+        return evaluate(self._classifier, examples, self._evaluation_batch, self._workers)
 
     def save(self, directory: Path) -> None:
-        """Write everything the run needs to continue; the backbone is not part of it."""
+        """Write everything the run needs to continue; the backbone is not part of it.
+
+        One worker saves for all.
+        """
         arrays = {
             **prefixed("learned/", self.model.trainable_state_dict()),
             **prefixed("adamw/", adamw_arrays(self.model, self._optimizer)),

@@ -32,6 +32,7 @@ def examples(count: int, seed: int) -> Examples:
 def make_run(
     *,
     train: int = 35,
+    val: int = 20,
     test: bool = False,
     precision: str = "float32",
     wrap: Callable[[LearnedArrays], LearnedArrays] = lambda model: model,
@@ -51,7 +52,7 @@ def make_run(
         wrap(model),
         settings,
         train=examples(train, seed=1),
-        val=examples(20, seed=2),
+        val=examples(val, seed=2),
         test=examples(20, seed=3) if test else None,
         prepare=Normalise((16, 16)),
         device=torch.device("cpu"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,7 @@ def float16_run(**changes: float) -> TrainingRun:
     """A run in float16 on the CPU, which the public option refuses."""
     run = runs.make_run(**changes)
     run._precision = MixedPrecision("float16", CPU)
+    run._classifier = replace(run._classifier, precision=run._precision)
     return run
 
 
