@@ -41,11 +41,17 @@ def main(
     ] = None,
     seeds: Annotated[int, typer.Option(metavar="N", help="Final runs per task.")] = 3,
     seed: Annotated[int, typer.Option(metavar="N", help="Seed of the search.")] = 0,
-    cpus_per_trial: Annotated[float, typer.Option(metavar="X", help="CPU cores per trial.")] = 1.0,
+    workers_per_trial: Annotated[
+        int, typer.Option(metavar="N", help="Workers that share each trial's batches.")
+    ] = 1,
+    cpus_per_trial: Annotated[
+        float, typer.Option(metavar="X", help="CPU cores per trial, or per worker of it.")
+    ] = 1.0,
     gpus_per_trial: Annotated[
         float | None,
         typer.Option(
-            metavar="X", help="GPUs per trial, or a fraction. Default: 1 if there is one."
+            metavar="X",
+            help="GPUs per trial, or a fraction, or per worker. Default: 1 if there is one.",
         ),
     ] = None,
     precision: Annotated[
@@ -89,6 +95,7 @@ def main(
         cpus_per_trial=cpus_per_trial,
         gpus_per_trial=gpus_per_trial,
         precision=precision,
+        workers_per_trial=workers_per_trial,
     )
     try:
         plan = make_plan(options)

@@ -15,7 +15,14 @@ from sa2vp.tuning.rows import EpochRow, Phase, RunRow, Status
 from sa2vp.tuning.store import ResultsStore
 
 METHOD = "sa2vp"
-REPORTED = ("trainable_params", "backbone_params", "peak_memory_gib", "micro_batch", "precision")
+REPORTED = (
+    "trainable_params",
+    "backbone_params",
+    "peak_memory_gib",
+    "micro_batch",
+    "precision",
+    "workers",
+)
 """Columns of a run that are known once it trains."""
 
 

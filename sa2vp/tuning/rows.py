@@ -51,6 +51,7 @@ class RunRow:
         dropout: rate while training; None for ``linear``.
         micro_batch: training images at once on one device; None before the first epoch.
         precision: of the forward pass, as used; None before the first epoch.
+        workers: that shared its last epoch.
     """
 
     run_id: str
@@ -85,6 +86,7 @@ class RunRow:
     dropout: float | None
     micro_batch: int | None = None
     precision: str | None = None
+    workers: int = 1
 
     @property
     def setting(self) -> dict[str, Any]:

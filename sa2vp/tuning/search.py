@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import ray
 from ray import tune
@@ -10,7 +11,7 @@ from rich.console import Console
 
 from sa2vp.tuning.asha import PerTaskASHA
 from sa2vp.tuning.callbacks import RecordRuns
-from sa2vp.tuning.cluster import check_fits, slots_of_cluster, start_ray, trial_resources
+from sa2vp.tuning.cluster import check_fits, slots_of_cluster, start_ray, worker_resources
 from sa2vp.tuning.plan import PlanError, SearchPlan, check_precision
 from sa2vp.tuning.progress import Progress
 from sa2vp.tuning.protocol import ProtocolSearcher
@@ -58,28 +59,34 @@ def search(
         raise PlanError("--results", str(error)) from error
     start_ray(console, address, verbose=verbose)
     try:
-        resources = trial_resources(plan)
-        slots = slots_of_cluster(resources)
+        resources = worker_resources(plan)
+        slots = slots_of_cluster(resources, plan.workers_per_trial)
         check_precision(plan.precision, resources["GPU"])
-        check_fits(resources, slots())
+        check_fits(resources, plan.workers_per_trial)
         searcher = ProtocolSearcher(
             plan, record, gather_provenance(session.fingerprints), resources, slots
         )
         with Progress(plan, record, console, slots=slots()) as progress:
+            alone = plan.workers_per_trial == 1
+            name = f"{plan.suite}-{stamp()}"
+            storage = f"{store.uri}/tune"
             tuner = tune.Tuner(
-                SA2VPTrainable,
+                SA2VPTrainable if alone else _on_workers(f"{storage}/{name}"),
                 tune_config=tune.TuneConfig(
                     search_alg=searcher,
                     scheduler=_scheduler(plan, record),
                     num_samples=-1,  # the searcher says when it is done
-                    reuse_actors=True,
+                    reuse_actors=alone,
                     trial_name_creator=_run_id,
                     trial_dirname_creator=_run_id,
                 ),
                 run_config=tune.RunConfig(
-                    name=f"{plan.suite}-{stamp()}",
-                    storage_path=f"{store.uri}/tune",
-                    checkpoint_config=tune.CheckpointConfig(num_to_keep=1, checkpoint_frequency=1),
+                    name=name,
+                    storage_path=storage,
+                    # Several workers keep their checkpoints themselves.
+                    checkpoint_config=tune.CheckpointConfig(
+                        num_to_keep=1, checkpoint_frequency=1 if alone else 0
+                    ),
                     failure_config=tune.FailureConfig(max_failures=MAX_WORKER_FAILURES),
                     callbacks=[RecordRuns(record, progress.changed)],
                     verbose=1 if verbose else 0,
@@ -89,6 +96,15 @@ def search(
     finally:
         ray.shutdown()
     return Outcome(record, searcher.finished)
+
+
+def _on_workers(folder: str) -> Any:
+    """Make the trainable whose workers Ray Train places; the trial itself needs no room."""
+    # Ray takes in a third of its own libraries for it: only where it is needed.
+    from sa2vp.tuning.workers import train_on_workers  # noqa: PLC0415
+
+    trainable = tune.with_parameters(train_on_workers, folder=folder)
+    return tune.with_resources(trainable, tune.PlacementGroupFactory([{"memory": 1}]))
 
 
 def _scheduler(plan: SearchPlan, record: RunRecord) -> PerTaskASHA:
