@@ -108,10 +108,12 @@ def main(
 
 def describe(plan: SearchPlan) -> str:
     """Say in two lines what will be run."""
+    workers = plan.workers_per_trial
     return (
         f"Suite {plan.suite}: {', '.join(plan.tasks)}; backbone {plan.backbone}\n"
         f"{plan.trials} trials a task of at most {plan.epochs} epochs, "
         f"then {plan.seeds} final runs a task"
+        + (f", each on {workers} workers" if workers > 1 else "")
     )
 
 

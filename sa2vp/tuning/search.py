@@ -71,7 +71,7 @@ def search(
             name = f"{plan.suite}-{stamp()}"
             storage = f"{store.uri}/tune"
             tuner = tune.Tuner(
-                SA2VPTrainable if alone else _on_workers(f"{storage}/{name}"),
+                _trainable(plan, f"{storage}/{name}"),
                 tune_config=tune.TuneConfig(
                     search_alg=searcher,
                     scheduler=_scheduler(plan, record),
@@ -98,13 +98,14 @@ def search(
     return Outcome(record, searcher.finished)
 
 
-def _on_workers(folder: str) -> Any:
-    """Make the trainable whose workers Ray Train places; the trial itself needs no room."""
-    # Ray takes in a third of its own libraries for it: only where it is needed.
-    from sa2vp.tuning.workers import train_on_workers  # noqa: PLC0415
+def _trainable(plan: SearchPlan, folder: str) -> Any:
+    """Give what trains one run of the plan, an actor or several workers."""
+    if plan.workers_per_trial == 1:
+        return SA2VPTrainable
+    # It brings Ray Train with it: loaded only where it is needed.
+    from sa2vp.tuning.workers import shared_trainable  # noqa: PLC0415
 
-    trainable = tune.with_parameters(train_on_workers, folder=folder)
-    return tune.with_resources(trainable, tune.PlacementGroupFactory([{"memory": 1}]))
+    return shared_trainable(folder)
 
 
 def _scheduler(plan: SearchPlan, record: RunRecord) -> PerTaskASHA:

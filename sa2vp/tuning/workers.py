@@ -57,6 +57,17 @@ class Exchange:
         await self._decisions.get()
 
 
+def shared_trainable(folder: str) -> Any:
+    """Make the trainable of a search whose trials each run on several workers.
+
+    Args:
+        folder: of the search within the results, where Tune keeps its state too.
+    """
+    trainable = tune.with_parameters(train_on_workers, folder=folder)
+    # Ray Train places the workers. The trial itself only waits, and Tune wants a number above 0.
+    return tune.with_resources(trainable, tune.PlacementGroupFactory([{"memory": 1}]))
+
+
 def train_on_workers(config: dict[str, Any], folder: str) -> None:
     """Train one run on several workers, as a function trainable of Tune.
 

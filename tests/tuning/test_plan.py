@@ -50,6 +50,15 @@ def test_tasks_keep_the_order_of_the_suite() -> None:
         ({"seed": -1}, r"^--seed: must be 0 or more, got -1$"),
         ({"cpus_per_trial": 0.0}, r"^--cpus-per-trial: must be above 0, got 0.0$"),
         ({"cpus_per_trial": float("inf")}, r"^--cpus-per-trial: must be above 0"),
+        ({"workers_per_trial": 0}, r"^--workers-per-trial: must be 1 or more, got 0$"),
+        (
+            {"workers_per_trial": 21},
+            r"^--workers-per-trial: 21 workers cannot share a batch of 20 images, .* at most 20$",
+        ),
+        (
+            {"workers_per_trial": 2, "gpus_per_trial": 0.5},
+            r"^--gpus-per-trial: is each worker's .* a whole GPU or none, not 0.5$",
+        ),
         ({"precision": "int8"}, r"^--precision: unknown precision 'int8'; known: auto, float32, b"),
         (
             {"precision": "float16", "gpus_per_trial": 0.0},

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from test_micro_batch import GPU_ERROR, SmallMemory
 
 from sa2vp.tuning.trainable import SA2VPTrainable, threads_for
 
@@ -38,6 +40,7 @@ def config(phase: str = "search", task: str = "digits", **settings: Any) -> dict
 
 
 def without_times(result: dict[str, Any]) -> dict[str, Any]:
+    assert result["workers"] == 1
     names = ("epoch", "train_loss", "val_loss", "val_top1", "test_top1", "done")
     return {name: result[name] for name in names}
 
@@ -70,6 +73,18 @@ def test_a_run_that_diverges_reports_its_failure_and_leaves_the_actor_alive() ->
     assert "val_top1" not in result
     assert trainable.reset_config(config())
     assert "failure" not in trainable.step()
+
+
+def test_a_run_without_memory_for_one_image_reports_its_failure() -> None:
+    trainable = SA2VPTrainable(config())
+    run = trainable._run
+    tight = SmallMemory(run.model, training=0, evaluation=0, error=GPU_ERROR)
+    run._classifier = replace(run._classifier, model=tight)
+    result = trainable.step()
+    assert result["done"]
+    assert result["failure"].startswith("out of memory in training with one image at a time")
+    assert trainable.reset_config(config())
+    assert trainable.step()["micro_batch"] == 40
 
 
 def test_the_precision_is_followed_and_reported() -> None:
