@@ -41,13 +41,26 @@ def main(
     ] = None,
     seeds: Annotated[int, typer.Option(metavar="N", help="Final runs per task.")] = 3,
     seed: Annotated[int, typer.Option(metavar="N", help="Seed of the search.")] = 0,
-    cpus_per_trial: Annotated[float, typer.Option(metavar="X", help="CPU cores per trial.")] = 1.0,
+    workers_per_trial: Annotated[
+        int, typer.Option(metavar="N", help="Workers that share each trial's batches.")
+    ] = 1,
+    cpus_per_trial: Annotated[
+        float, typer.Option(metavar="X", help="CPU cores per trial, or per worker of it.")
+    ] = 1.0,
     gpus_per_trial: Annotated[
         float | None,
         typer.Option(
-            metavar="X", help="GPUs per trial, or a fraction. Default: 1 if there is one."
+            metavar="X",
+            help="GPUs per trial, or a fraction, or per worker. Default: 1 if there is one.",
         ),
     ] = None,
+    precision: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME",
+            help="float32, bfloat16, float16 (GPU only), or auto: bfloat16 where a GPU has it.",
+        ),
+    ] = "auto",
     address: Annotated[
         str | None,
         typer.Option(
@@ -81,6 +94,8 @@ def main(
         seed=seed,
         cpus_per_trial=cpus_per_trial,
         gpus_per_trial=gpus_per_trial,
+        precision=precision,
+        workers_per_trial=workers_per_trial,
     )
     try:
         plan = make_plan(options)
@@ -93,10 +108,12 @@ def main(
 
 def describe(plan: SearchPlan) -> str:
     """Say in two lines what will be run."""
+    workers = plan.workers_per_trial
     return (
         f"Suite {plan.suite}: {', '.join(plan.tasks)}; backbone {plan.backbone}\n"
         f"{plan.trials} trials a task of at most {plan.epochs} epochs, "
         f"then {plan.seeds} final runs a task"
+        + (f", each on {workers} workers" if workers > 1 else "")
     )
 
 

@@ -87,6 +87,7 @@ def _fuse(
 
 
 def _vit_features(model: TwoStreams, images: Tensor, fusion: str) -> tuple[Tensor, Tensor]:
+    learned: Any = model
     backbone: Any = model.backbone
     depth = len(backbone.blocks)
     thirds = [0, depth // 3, 2 * depth // 3]
@@ -99,8 +100,8 @@ def _vit_features(model: TwoStreams, images: Tensor, fusion: str) -> tuple[Tenso
             x, p = block(x), block(p)
             if index > 0:
                 j = thirds.index(index) - 1
-                deep = model.deep_prompt[j].expand(len(images), -1, -1)
-                p = p + model.deep_scale[j] * block(model.deep_proj[j](deep))
+                deep = learned.deep_prompt[j].expand(len(images), -1, -1)
+                p = p + learned.deep_scale[j] * block(learned.deep_proj[j](deep))
             p = p + adapted
         else:
             adapted = _fuse(model, index, block, x, p, fusion)

@@ -16,17 +16,23 @@ from sa2vp.training.settings import SA2VPSettings
 
 
 def build_run(
-    task: Task, backbone: VisionTransformer, settings: SA2VPSettings, *, test: bool
+    task: Task,
+    backbone: VisionTransformer,
+    settings: SA2VPSettings,
+    *,
+    test: bool,
+    precision: str = "auto",
+    device: torch.device | None = None,
 ) -> TrainingRun:
     """Seed every generator and set up SA2VP's training on a task.
-
-    It runs on the GPU if there is one, under bfloat16 autocast, else on the CPU in float32.
 
     Args:
         task: its splits are loaded.
         backbone: frozen; may be shared by several runs.
         settings: of the run.
         test: evaluate on the test split after every epoch, as final runs do.
+        precision: of the forward pass, one of :data:`~sa2vp.training.settings.PRECISIONS`.
+        device: where to train; by default the GPU if there is one, else the CPU.
     """
     data = load_task(task)
     seed_everything(settings.seed)
@@ -37,7 +43,7 @@ def build_run(
         inter_weight=settings.inter_weight,
         dropout=settings.dropout,
     )
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = device or torch.device("cuda" if torch.cuda.is_available() else "cpu")
     return TrainingRun(
         model,
         settings,
@@ -46,7 +52,7 @@ def build_run(
         test=as_examples(data.test) if test else None,
         prepare=Normalise(input_size(backbone)),
         device=device,
-        autocast=torch.bfloat16 if device.type == "cuda" else None,
+        precision=precision,
     )
 
 

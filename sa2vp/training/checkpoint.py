@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
 from pathlib import Path
+from typing import Any
 
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
@@ -28,12 +29,18 @@ class Checkpoint:
         epoch: epochs done.
         step: optimiser steps done.
         settings: the run's settings, to refuse a checkpoint of another run.
+        micro_batch: training images at once, where memory limited them.
+        evaluation_batch: the same in evaluation.
+        loss_scale: the state of float16's loss scale; empty in other formats.
     """
 
     arrays: Mapping[str, Tensor]
     epoch: int
     step: int
     settings: Mapping[str, float]
+    micro_batch: int | None = None
+    evaluation_batch: int | None = None
+    loss_scale: Mapping[str, float] = field(default_factory=dict)
 
     def save(self, directory: Path) -> None:
         """Write both files; each replaces an older one whole."""
@@ -43,8 +50,7 @@ class Checkpoint:
         save_file(dict(self.arrays), partial, metadata={"epoch": epoch})
         partial.replace(directory / ARRAYS_FILE)
         partial = directory / f".{COUNTERS_FILE}"
-        counters = {"epoch": self.epoch, "step": self.step, "settings": dict(self.settings)}
-        partial.write_text(json.dumps(counters, indent=2))
+        partial.write_text(json.dumps(self._counters(), indent=2))
         partial.replace(directory / COUNTERS_FILE)
 
     @classmethod
@@ -59,12 +65,15 @@ class Checkpoint:
             with safe_open(directory / ARRAYS_FILE, framework="pt") as file:
                 arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
                 metadata = file.metadata() or {}
-            checkpoint = cls(arrays, counters["epoch"], counters["step"], counters["settings"])
-        except (OSError, SafetensorError, json.JSONDecodeError, KeyError) as error:
+            checkpoint = cls(arrays, **counters)
+        except (OSError, SafetensorError, json.JSONDecodeError, TypeError) as error:
             raise CheckpointError(f"{directory}: not a complete checkpoint: {error}") from error
         if metadata.get("epoch") != str(checkpoint.epoch):
             raise CheckpointError(f"{directory}: {ARRAYS_FILE} is not of epoch {checkpoint.epoch}")
         return checkpoint
+
+    def _counters(self) -> dict[str, Any]:
+        return {one.name: getattr(self, one.name) for one in fields(self)[1:]}
 
     def part(self, prefix: str) -> dict[str, Tensor]:
         """Select the arrays under a prefix, by their names without it."""

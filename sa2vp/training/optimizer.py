@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import torch
 from torch import Tensor, nn
 from torch.optim import AdamW
 
@@ -21,27 +20,26 @@ def build_adamw(model: nn.Module, *, lr: float, weight_decay: float) -> AdamW:
     )
 
 
-_MOMENTS = ("exp_avg", "exp_avg_sq")
+_STATE = ("step", "exp_avg", "exp_avg_sq")
 
 
 def adamw_arrays(model: nn.Module, optimizer: AdamW) -> dict[str, Tensor]:
-    """Name the optimiser's moments ``<moment>/<learned array>``; empty before the first step."""
+    """Name the optimiser's state ``<entry>/<learned array>``; empty before the first step."""
     return {
-        f"{moment}/{name}": optimizer.state[parameter][moment]
+        f"{entry}/{name}": optimizer.state[parameter][entry]
         for name, parameter in model.named_parameters()
         if parameter in optimizer.state
-        for moment in _MOMENTS
+        for entry in _STATE
     }
 
 
-def restore_adamw(
-    model: nn.Module, optimizer: AdamW, arrays: Mapping[str, Tensor], step: int
-) -> None:
-    """Put back what :func:`adamw_arrays` gave after ``step`` optimiser steps."""
+def restore_adamw(model: nn.Module, optimizer: AdamW, arrays: Mapping[str, Tensor]) -> None:
+    """Put back what :func:`adamw_arrays` gave."""
     optimizer.state.clear()
     for name, parameter in model.named_parameters():
-        if f"{_MOMENTS[0]}/{name}" in arrays:
-            optimizer.state[parameter] = {
-                "step": torch.tensor(float(step)),
-                **{m: arrays[f"{m}/{name}"].to(parameter.device) for m in _MOMENTS},
-            }
+        if f"step/{name}" in arrays:
+            step, *moments = (arrays[f"{entry}/{name}"] for entry in _STATE)
+            # AdamW counts on the CPU, wherever its moments are.
+            optimizer.state[parameter] = {"step": step} | dict(
+                zip(_STATE[1:], (moment.to(parameter.device) for moment in moments), strict=True)
+            )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -13,31 +13,21 @@ from torch import Tensor
 
 from sa2vp.models.learned import LearnedArrays
 from sa2vp.training.checkpoint import Checkpoint, CheckpointError
+from sa2vp.training.distributed import Workers
+from sa2vp.training.evaluation import Classifier, Examples, evaluate
+from sa2vp.training.failures import NonFiniteLossError
 from sa2vp.training.generators import generator_states, restore_generators
 from sa2vp.training.memory import peak_memory_gib, reset_peak_memory
-from sa2vp.training.objective import sa2vp_loss
+from sa2vp.training.micro_batch import MicroBatch
 from sa2vp.training.optimizer import adamw_arrays, build_adamw, restore_adamw
+from sa2vp.training.precision import MixedPrecision, choose_precision
 from sa2vp.training.schedule import WarmupCosine
 from sa2vp.training.settings import RunSettings
 
+__all__ = ["EpochMetrics", "Examples", "TrainingRun"]
+
 EVALUATION_BATCH = 64
 """Small enough for a CPU's caches: batches of 256 took a fifth longer on the demo backbone."""
-
-
-class NonFiniteLossError(RuntimeError):
-    """The run diverged: it has failed, and is not to be mistaken for a stopped one."""
-
-
-@dataclass(frozen=True, slots=True)
-class Examples:
-    """Inputs ``(N, ...)`` as they are stored, and their classes, int64 ``(N,)``."""
-
-    inputs: Tensor
-    targets: Tensor
-
-    def __len__(self) -> int:
-        """Count the examples."""
-        return len(self.targets)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +41,7 @@ class EpochMetrics:
         seconds: training and evaluation.
         images_per_second: of training alone.
         peak_memory_gib: since the run's start; None where the platform does not tell.
+        micro_batch: training images at once; below the batch size, gradients were accumulated.
     """
 
     epoch: int
@@ -62,6 +53,7 @@ class EpochMetrics:
     seconds: float
     images_per_second: float
     peak_memory_gib: float | None
+    micro_batch: int
 
 
 class TrainingRun:
@@ -69,6 +61,12 @@ class TrainingRun:
 
     Call :func:`~sa2vp.training.generators.seed_everything` before the model is built: the run
     goes on from the generators' state, so that one seed determines all of its numbers.
+
+    In a process group of torch.distributed, its processes share the run: build it and call
+    :meth:`run_epoch` in each of them. The batch size and the numbers are those of the whole run.
+
+    A batch that does not fit the memory is taken in smaller parts, whose gradients are accumulated:
+    the batch size and the loss, a mean over the whole batch, stay what they are.
 
     Args:
         model: gives two ``(B, C)`` logits per batch; only its learned arrays are trained.
@@ -78,12 +76,16 @@ class TrainingRun:
         test: evaluated after every epoch of a final run; leave it out in a search.
         prepare: turns a batch of stored inputs into the model's input.
         device: where the model computes.
-        autocast: lower precision for the forward pass, such as ``torch.bfloat16``.
+        precision: of the forward pass, one of :data:`~sa2vp.training.settings.PRECISIONS`.
 
     Attributes:
         model: as given, on the device.
         settings: as given.
         epoch: how many are done.
+
+    Raises:
+        ValueError: the batch is larger than the split or smaller than the number of workers, or
+            the device lacks the precision.
     """
 
     def __init__(
@@ -96,25 +98,41 @@ class TrainingRun:
         test: Examples | None = None,
         prepare: Callable[[Tensor], Tensor],
         device: torch.device,
-        autocast: torch.dtype | None = None,
+        precision: str = "float32",
     ) -> None:
         if settings.batch_size > len(train):
             raise ValueError(
                 f"batch_size {settings.batch_size} exceeds the {len(train)} training images"
             )
+        workers = Workers.of_this_process(device)
+        if settings.batch_size < workers.count:
+            raise ValueError(
+                f"batch_size {settings.batch_size} gives {workers.count} workers no image each"
+            )
         self.settings = settings
         self.epoch = 0
         self._step = 0
         self.model = model.to(device)
-        self._optimizer = build_adamw(model, lr=settings.lr, weight_decay=settings.weight_decay)
+        self._learned = [p for p in self.model.parameters() if p.requires_grad]
+        workers.start_alike(self._learned)
+        self._optimizer = build_adamw(
+            self.model, lr=settings.lr, weight_decay=settings.weight_decay
+        )
         self._steps_per_epoch = len(train) // settings.batch_size
         self._schedule = WarmupCosine(settings.lr, settings.epochs * self._steps_per_epoch)
         self._order = torch.Generator().manual_seed(settings.seed)
         self._train, self._val, self._test = train, val, test
-        self._prepare = prepare
-        self._device = device
-        self._autocast = autocast
+        self._precision = MixedPrecision(choose_precision(precision, device), device)
+        self._classifier = Classifier(self.model, prepare, device, self._precision)
+        self._workers = workers
+        self._micro_batch = MicroBatch(math.ceil(settings.batch_size / workers.count), "training")
+        self._evaluation_batch = MicroBatch(EVALUATION_BATCH, "evaluation")
         reset_peak_memory(device)
+
+    @property
+    def precision(self) -> str:
+        """Name the number format of the forward pass."""
+        return self._precision.name
 
     @property
     def finished(self) -> bool:
@@ -131,6 +149,7 @@ class TrainingRun:
 
         Raises:
             NonFiniteLossError: a training or validation loss is not finite.
+            MemoryExhaustedError: not even one image at a time fits the memory.
         """
         start = time.perf_counter()
         train_loss = self._train_epoch()
@@ -141,6 +160,9 @@ class TrainingRun:
             if not math.isfinite(loss):
                 raise NonFiniteLossError(f"{name} loss became {loss} in epoch {self.epoch}")
         test_top1 = None if self._test is None else self._evaluate(self._test)[1]
+        peak = peak_memory_gib(self._workers.device)
+        for limit in (self._micro_batch, self._evaluation_batch):
+            limit.limit(self._workers.smallest(limit.size))
         return EpochMetrics(
             epoch=self.epoch,
             lr=self._schedule.lr(self._step - 1),
@@ -150,57 +172,71 @@ class TrainingRun:
             test_top1=test_top1,
             seconds=time.perf_counter() - start,
             images_per_second=self._steps_per_epoch * self.settings.batch_size / training_seconds,
-            peak_memory_gib=peak_memory_gib(self._device),
+            peak_memory_gib=None if peak is None else self._workers.largest(peak),
+            micro_batch=self._micro_batch.size,
         )
 
     def _train_epoch(self) -> float:
         """Take the epoch's steps; give the mean loss."""
         self.model.train()
+        self._workers.seed_epoch(self.settings.seed, self.epoch)
         order = torch.randperm(len(self._train), generator=self._order)
         batches = order[: self._steps_per_epoch * self.settings.batch_size]
-        total = torch.zeros((), device=self._device)
-        for batch in batches.split(self.settings.batch_size):
-            for group in self._optimizer.param_groups:
-                group["lr"] = self._schedule.lr(self._step)
-            loss = self._loss(self._logits(self._train, batch), self._train, batch)
-            self._optimizer.zero_grad()
-            loss.backward()
-            self._optimizer.step()
-            self._step += 1
+        steps = [self._take_step(batch) for batch in batches.split(self.settings.batch_size)]
+        whole = self._workers.add_up(torch.stack(steps).tolist())
+        losses = [loss for loss in whole if self._precision.counts(loss)]
+        return sum(losses) / len(losses) if losses else math.nan
+
+    def _take_step(self, batch: Tensor) -> Tensor:
+        """Take one optimiser step; give this worker's part of the batch's mean loss before it."""
+        for group in self._optimizer.param_groups:
+            group["lr"] = self._schedule.lr(self._step)
+        share = self._workers.share(batch)
+        loss = self._micro_batch.fit(
+            lambda size: self._compute_gradients(share.split(size), len(batch))
+        )
+        self._workers.add_gradients(self._learned)
+        self._precision.step(self._optimizer)
+        self._step += 1
+        return loss
+
+    def _compute_gradients(self, parts: Sequence[Tensor], images: int) -> Tensor:
+        """Leave in the learned arrays the gradients of the parts' losses, over all the images.
+
+        Returns:
+            The sum of the images' losses in these parts, divided by ``images``: a scalar.
+        """
+        self._optimizer.zero_grad()
+        total = torch.zeros((), device=self._workers.device)
+        for part in parts:
+            loss, _ = self._classifier.classify(self._train, part)
+            loss = loss * (len(part) / images)
+            self._precision.backward(loss)
             total += loss.detach()
-        return total.item() / self._steps_per_epoch
+        return total
 
-    @torch.inference_mode()
     def _evaluate(self, examples: Examples) -> tuple[float, float]:
-        """Give the mean loss and the image stream's top-1 accuracy in percent."""
-        self.model.eval()
-        total, correct = 0.0, 0
-        for batch in torch.arange(len(examples)).split(EVALUATION_BATCH):
-            logits = self._logits(examples, batch)
-            total += self._loss(logits, examples, batch).item() * len(batch)
-            hits = logits[0].argmax(1).cpu() == examples.targets[batch]
-            correct += int(hits.sum())
-        return total / len(examples), 100 * correct / len(examples)
-
-    def _logits(self, examples: Examples, batch: Tensor) -> tuple[Tensor, Tensor]:
-        inputs = self._prepare(examples.inputs[batch].to(self._device, non_blocking=True))
-        with torch.autocast(
-            self._device.type, dtype=self._autocast, enabled=self._autocast is not None
-        ):
-            image_logits, prompt_logits = self.model(inputs)
-        return image_logits.float(), prompt_logits.float()
-
-    def _loss(self, logits: tuple[Tensor, Tensor], examples: Examples, batch: Tensor) -> Tensor:
-        return sa2vp_loss(logits, examples.targets[batch].to(self._device, non_blocking=True))
+        return evaluate(self._classifier, examples, self._evaluation_batch, self._workers)
 
     def save(self, directory: Path) -> None:
-        """Write everything the run needs to continue; the backbone is not part of it."""
+        """Write everything the run needs to continue; the backbone is not part of it.
+
+        One worker saves for all.
+        """
         arrays = {
             **prefixed("learned/", self.model.trainable_state_dict()),
             **prefixed("adamw/", adamw_arrays(self.model, self._optimizer)),
             **prefixed("generator/", {"order": self._order.get_state(), **generator_states()}),
         }
-        Checkpoint(arrays, self.epoch, self._step, asdict(self.settings)).save(directory)
+        Checkpoint(
+            arrays,
+            self.epoch,
+            self._step,
+            asdict(self.settings),
+            micro_batch=self._micro_batch.limited_to,
+            evaluation_batch=self._evaluation_batch.limited_to,
+            loss_scale=self._precision.state(),
+        ).save(directory)
 
     def restore(self, directory: Path) -> None:
         """Continue where a saved run of the same settings stopped.
@@ -212,10 +248,13 @@ class TrainingRun:
         if dict(checkpoint.settings) != asdict(self.settings):
             raise CheckpointError(f"{directory}: of a run with other settings")
         self.model.load_trainable_state_dict(checkpoint.part("learned/"))
-        restore_adamw(self.model, self._optimizer, checkpoint.part("adamw/"), checkpoint.step)
+        restore_adamw(self.model, self._optimizer, checkpoint.part("adamw/"))
         generators = checkpoint.part("generator/")
         self._order.set_state(generators.pop("order"))
         restore_generators(generators)
+        self._precision.restore(checkpoint.loss_scale)
+        self._micro_batch.limit(checkpoint.micro_batch)
+        self._evaluation_batch.limit(checkpoint.evaluation_batch)
         self.epoch, self._step = checkpoint.epoch, checkpoint.step
 
 

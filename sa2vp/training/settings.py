@@ -7,6 +7,9 @@ from dataclasses import dataclass, fields
 
 MAX_SEED = 2**63 - 1
 
+PRECISIONS = ("auto", "float32", "bfloat16", "float16")
+"""What a run can be asked to compute in; ``auto`` leaves it to the device."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RunSettings:

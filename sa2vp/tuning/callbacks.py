@@ -61,6 +61,14 @@ class RecordRuns(Callback):
 def describe_error(error: BaseException) -> str:
     """Put what a run raised into one line, out of Ray's wrappers and its coloured tracebacks."""
     cause = getattr(error, "cause", None) or error
-    lines = _COLOUR.sub("", str(cause)).strip().splitlines() or [""]
+    failures: dict[int, BaseException] = getattr(cause, "worker_failures", {})  # of Ray Train
+    if not failures:
+        return _in_one_line(cause)
+    rank, failure = min(failures.items(), key=lambda one: one[0])
+    return f"worker {rank}: {_in_one_line(failure)}"
+
+
+def _in_one_line(error: BaseException) -> str:
+    lines = _COLOUR.sub("", str(error)).strip().splitlines() or [""]
     raised = [line for line in lines if _RAISED.match(line)]  # the ends of quoted tracebacks
-    return raised[-1] if raised else f"{type(cause).__name__}: {lines[0]}"
+    return raised[-1] if raised else f"{type(error).__name__}: {lines[0]}"

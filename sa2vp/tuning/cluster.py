@@ -44,35 +44,48 @@ def start_ray(console: Console, address: str | None, *, verbose: bool) -> None:
         console.print("  its token: ray get-auth-token")
 
 
-def trial_resources(plan: SearchPlan) -> dict[str, float]:
-    """Give what one trial asks of the cluster; by default a GPU where there is one."""
+def worker_resources(plan: SearchPlan) -> dict[str, float]:
+    """Give what each worker of a trial asks of the cluster; by default a GPU where there is one."""
     gpus = plan.gpus_per_trial
     if gpus is None:
         gpus = 1.0 if ray.cluster_resources().get("GPU", 0) >= 1 else 0.0
     return {"CPU": plan.cpus_per_trial, "GPU": gpus}
 
 
-def slots_of_cluster(resources: dict[str, float]) -> Callable[[], int]:
-    """Give a function that tells how many trials the cluster's nodes hold at present."""
+def slots_of_cluster(resources: dict[str, float], workers: int = 1) -> Callable[[], int]:
+    """Give a function that tells how many trials the cluster's nodes hold at present.
+
+    Args:
+        resources: of one worker, which one node has to hold.
+        workers: of one trial, on any nodes.
+    """
 
     def slots() -> int:
         alive = (node["Resources"] for node in ray.nodes() if node["Alive"])
-        return sum(_fitting(node, resources) for node in alive)
+        return sum(_fitting(node, resources) for node in alive) // workers
 
     return slots
 
 
-def check_fits(resources: dict[str, float], slots: int) -> None:
+def check_fits(resources: dict[str, float], workers: int = 1) -> None:
     """Refuse trials that would wait for ever.
 
     Raises:
         PlanError: names the option and the cluster's size.
     """
-    if slots < 1:
-        option = "--gpus-per-trial" if resources["GPU"] > 0 else "--cpus-per-trial"
-        have = ", ".join(f"{ray.cluster_resources().get(kind, 0):g} {kind}" for kind in resources)
-        needed = ", ".join(f"{amount:g} {kind}" for kind, amount in resources.items())
-        raise PlanError(option, f"a trial needs {needed} on one node, the cluster has {have}")
+    if slots_of_cluster(resources, workers)() > 0:
+        return
+    places = slots_of_cluster(resources)()
+    one = "a worker" if workers > 1 else "a trial"
+    needed = ", ".join(f"{amount:g} {kind}" for kind, amount in resources.items())
+    if places:
+        raise PlanError(
+            "--workers-per-trial",
+            f"the cluster has room for {places} workers of {needed}, a trial needs {workers}",
+        )
+    option = "--gpus-per-trial" if resources["GPU"] > 0 else "--cpus-per-trial"
+    have = ", ".join(f"{ray.cluster_resources().get(kind, 0):g} {kind}" for kind in resources)
+    raise PlanError(option, f"{one} needs {needed} on one node, the cluster has {have}")
 
 
 def _fitting(node: dict[str, float], resources: dict[str, float]) -> int:

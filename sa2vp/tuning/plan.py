@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sa2vp.data.tasks import SUITES, suite_tasks
-from search_spaces import SPACES, TaskSpace
+from sa2vp.training.settings import PRECISIONS
+from search_spaces import SPACES, Choice, TaskSpace
 
 DEFAULT_EPOCHS = {"demo": 8}
 DEFAULT_BACKBONE = {"demo": "demo"}
@@ -45,8 +46,11 @@ class SearchPlan:
         epochs: of a trial that is not stopped, and of every final run.
         seeds: final runs per task.
         seed: of the searcher and of the search's trials.
-        cpus_per_trial: CPU cores per trial, also its threads.
-        gpus_per_trial: GPUs per trial, fractions included; None takes one where there is one.
+        workers_per_trial: processes that share a trial's batches, each with its own resources.
+        cpus_per_trial: CPU cores per worker, also its threads.
+        gpus_per_trial: GPUs per worker, fractions included if it is alone; None takes one where
+            there is one.
+        precision: of the forward pass; ``auto`` leaves it to the device.
     """
 
     suite: str
@@ -60,6 +64,8 @@ class SearchPlan:
     seed: int
     cpus_per_trial: float
     gpus_per_trial: float | None
+    precision: str
+    workers_per_trial: int
 
     @property
     def dropout(self) -> float:
@@ -82,6 +88,7 @@ class SearchPlan:
             "--checkpoint": weights,
             "--epochs": str(self.epochs),
             "--seed": str(self.seed),
+            "--precision": self.precision,
             "dropout": str(self.dropout),
             **{f"data of {task}": fingerprints[task] for task in self.tasks},
             **{f"space of {task}": repr(self.space(task)) for task in self.tasks},
@@ -104,6 +111,8 @@ class SearchOptions:
     seed: int = 0
     cpus_per_trial: float = 1.0
     gpus_per_trial: float | None = None
+    precision: str = "auto"
+    workers_per_trial: int = 1
 
 
 def make_plan(options: SearchOptions) -> SearchPlan:
@@ -128,8 +137,12 @@ def make_plan(options: SearchOptions) -> SearchPlan:
         seed=options.seed,
         cpus_per_trial=options.cpus_per_trial,
         gpus_per_trial=options.gpus_per_trial,
+        precision=options.precision,
+        workers_per_trial=options.workers_per_trial,
     )
     _check_numbers(plan)
+    check_precision(plan.precision, plan.gpus_per_trial)
+    _check_workers(plan)
     _check_data_dir(suite, options.data_dir)
     _check_backbone(plan.backbone, options.checkpoint)
     return plan
@@ -149,6 +162,7 @@ def _check_numbers(plan: SearchPlan) -> None:
         "--epochs": (plan.epochs, 1),
         "--seeds": (plan.seeds, 1),
         "--seed": (plan.seed, 0),
+        "--workers-per-trial": (plan.workers_per_trial, 1),
         "--gpus-per-trial": (plan.gpus_per_trial or 0, 0),
     }
     for option, (number, least) in bounds.items():
@@ -156,6 +170,47 @@ def _check_numbers(plan: SearchPlan) -> None:
             raise PlanError(option, f"must be {least} or more, got {number}")
     if not 0 < plan.cpus_per_trial < math.inf:
         raise PlanError("--cpus-per-trial", f"must be above 0, got {plan.cpus_per_trial}")
+
+
+def _check_workers(plan: SearchPlan) -> None:
+    if plan.workers_per_trial == 1:
+        return
+    if not (plan.gpus_per_trial or 0.0).is_integer():
+        raise PlanError(
+            "--gpus-per-trial",
+            f"is each worker's with --workers-per-trial; give it a whole GPU or none, "
+            f"not {plan.gpus_per_trial:g}",
+        )
+    for task in plan.tasks:
+        smallest = _smallest_batch(plan.space(task))
+        if smallest < plan.workers_per_trial:
+            raise PlanError(
+                "--workers-per-trial",
+                f"{plan.workers_per_trial} workers cannot share a batch of {smallest:g} images, "
+                f"which the space of {task} holds; take at most {smallest:g}",
+            )
+
+
+def _smallest_batch(space: TaskSpace) -> float:
+    sizes = space.ranges["batch_size"]
+    return min(sizes.values) if isinstance(sizes, Choice) else sizes.low
+
+
+def check_precision(precision: str, gpus: float | None) -> None:
+    """Refuse a precision that trials with so many GPUs lack; None is not known yet.
+
+    Raises:
+        PlanError: it is unknown, or float16 without a GPU.
+    """
+    if precision not in PRECISIONS:
+        raise PlanError(
+            "--precision", f"unknown precision {precision!r}; known: {', '.join(PRECISIONS)}"
+        )
+    if precision == "float16" and gpus == 0:
+        raise PlanError(
+            "--precision",
+            "float16 needs a GPU, and the trials have none; take bfloat16, float32 or auto",
+        )
 
 
 def _check_data_dir(suite: str, data_dir: Path | None) -> None:

@@ -32,7 +32,7 @@ class ProtocolSearcher(Searcher):
         plan: what to do.
         record: what is done; runs that an earlier session left ``running`` are continued.
         provenance: what goes into every row.
-        resources: of one run, by Ray's names.
+        resources: of each worker of a run, by Ray's names.
         slots: tells how many runs fit the cluster now.
 
     Attributes:
@@ -137,6 +137,7 @@ class ProtocolSearcher(Searcher):
             epochs_planned=self._plan.epochs,
             seed=seed,
             status="running",
+            workers=self._plan.workers_per_trial,
             data_fingerprint=self._provenance.fingerprints[task],
             versions=json.dumps(self._provenance.versions),
             commit=self._provenance.commit,
@@ -152,6 +153,8 @@ class ProtocolSearcher(Searcher):
             "phase": row.phase,
             "backbone": row.backbone,
             "checkpoint": self._plan.checkpoint,
+            "precision": self._plan.precision,
+            "workers": self._plan.workers_per_trial,
             "threads": threads_for(self._resources["CPU"]),
             "resources": self._resources,
             "settings": settings,

@@ -15,7 +15,15 @@ from sa2vp.tuning.rows import EpochRow, Phase, RunRow, Status
 from sa2vp.tuning.store import ResultsStore
 
 METHOD = "sa2vp"
-REPORTED = ("trainable_params", "backbone_params", "backbone_fingerprint", "peak_memory_gib")
+REPORTED = (
+    "trainable_params",
+    "backbone_params",
+    "backbone_fingerprint",
+    "peak_memory_gib",
+    "micro_batch",
+    "precision",
+    "workers",
+)
 """Columns of a run that are known once it trains."""
 
 

@@ -50,6 +50,9 @@ class RunRow:
         finished_at: None while running.
         dropout: rate while training; None for ``linear``.
         backbone_fingerprint: of the backbone's weights; known from the first epoch on.
+        micro_batch: training images at once on one device; None before the first epoch.
+        precision: of the forward pass, as used; None before the first epoch.
+        workers: that shared its last epoch.
     """
 
     run_id: str
@@ -83,6 +86,9 @@ class RunRow:
     finished_at: datetime | None = None
     dropout: float | None
     backbone_fingerprint: str | None = None
+    micro_batch: int | None = None
+    precision: str | None = None
+    workers: int = 1
 
     @property
     def setting(self) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import ray
 from ray import tune
@@ -10,8 +11,8 @@ from rich.console import Console
 
 from sa2vp.tuning.asha import PerTaskASHA
 from sa2vp.tuning.callbacks import RecordRuns
-from sa2vp.tuning.cluster import check_fits, slots_of_cluster, start_ray, trial_resources
-from sa2vp.tuning.plan import PlanError, SearchPlan
+from sa2vp.tuning.cluster import check_fits, slots_of_cluster, start_ray, worker_resources
+from sa2vp.tuning.plan import PlanError, SearchPlan, check_precision
 from sa2vp.tuning.progress import Progress
 from sa2vp.tuning.protocol import ProtocolSearcher
 from sa2vp.tuning.provenance import gather_provenance
@@ -58,27 +59,34 @@ def search(
         raise PlanError("--results", str(error)) from error
     start_ray(console, address, verbose=verbose)
     try:
-        resources = trial_resources(plan)
-        slots = slots_of_cluster(resources)
-        check_fits(resources, slots())
+        resources = worker_resources(plan)
+        slots = slots_of_cluster(resources, plan.workers_per_trial)
+        check_precision(plan.precision, resources["GPU"])
+        check_fits(resources, plan.workers_per_trial)
         searcher = ProtocolSearcher(
             plan, record, gather_provenance(session.fingerprints), resources, slots
         )
         with Progress(plan, record, console, slots=slots()) as progress:
+            alone = plan.workers_per_trial == 1
+            name = f"{plan.suite}-{stamp()}"
+            storage = f"{store.uri}/tune"
             tuner = tune.Tuner(
-                SA2VPTrainable,
+                _trainable(plan, f"{storage}/{name}"),
                 tune_config=tune.TuneConfig(
                     search_alg=searcher,
                     scheduler=_scheduler(plan, record),
                     num_samples=-1,  # the searcher says when it is done
-                    reuse_actors=True,
+                    reuse_actors=alone,
                     trial_name_creator=_run_id,
                     trial_dirname_creator=_run_id,
                 ),
                 run_config=tune.RunConfig(
-                    name=f"{plan.suite}-{stamp()}",
-                    storage_path=f"{store.uri}/tune",
-                    checkpoint_config=tune.CheckpointConfig(num_to_keep=1, checkpoint_frequency=1),
+                    name=name,
+                    storage_path=storage,
+                    # Several workers keep their checkpoints themselves.
+                    checkpoint_config=tune.CheckpointConfig(
+                        num_to_keep=1, checkpoint_frequency=1 if alone else 0
+                    ),
                     failure_config=tune.FailureConfig(max_failures=MAX_WORKER_FAILURES),
                     callbacks=[RecordRuns(record, progress.changed)],
                     verbose=1 if verbose else 0,
@@ -88,6 +96,16 @@ def search(
     finally:
         ray.shutdown()
     return Outcome(record, searcher.finished)
+
+
+def _trainable(plan: SearchPlan, folder: str) -> Any:
+    """Give what trains one run of the plan, an actor or several workers."""
+    if plan.workers_per_trial == 1:
+        return SA2VPTrainable
+    # It brings Ray Train with it: loaded only where it is needed.
+    from sa2vp.tuning.workers import shared_trainable  # noqa: PLC0415
+
+    return shared_trainable(folder)
 
 
 def _scheduler(plan: SearchPlan, record: RunRecord) -> PerTaskASHA:

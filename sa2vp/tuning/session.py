@@ -83,6 +83,8 @@ def continue_or_refuse(
         noted: dict[str, str] = json.loads(store.read_text(name) or "{}")
     except json.JSONDecodeError as error:
         raise StoreError(f"{name} is damaged; move it away ({error})") from error
+    if not store.run_ids(plan.suite):
+        noted = {}  # a search that was refused later, or stopped at once, left nothing to mix with
     asked = plan.identity(fingerprints)
     for key, value in asked.items():
         if noted.get(key, value) != value:
@@ -103,7 +105,7 @@ def _difference(key: str, noted: str, asked: str) -> str:
 
 def _set_suite_aside(store: ResultsStore, suite: str, name: str) -> int:
     folder = superseded_folder()
-    run_ids = [row.run_id for row in store.read_runs() if row.suite == suite]
+    run_ids = store.run_ids(suite)
     store.set_aside(run_ids, folder)
     store.move(name, f"{folder}/{name}")
     return len(run_ids)

@@ -54,6 +54,11 @@ class ResultsStore:
             for row in self._read_table(path, RUN_SCHEMA)
         ]
 
+    def run_ids(self, suite: str) -> list[str]:
+        """List a suite's runs, also those whose rows cannot be read."""
+        stems = (Path(path).stem for path in sorted(self._files("runs")))
+        return [stem for stem in stems if stem.startswith(f"{suite}-")]
+
     def read_epochs(self, run_id: str) -> list[EpochRow]:
         """Read a run's epochs in order; empty where none is done."""
         path = f"{self._root}/epochs/{run_id}.parquet"
@@ -107,9 +112,15 @@ class ResultsStore:
     def _read_table(self, path: str, schema: pa.Schema) -> list[dict[str, Any]]:
         try:
             whole = pq.read_table(path, filesystem=self._filesystem)
-            table = whole.select(schema.names).cast(schema)
-        except (OSError, KeyError, pa.ArrowInvalid) as error:
+            missing = sorted(set(schema.names) - set(whole.schema.names))
+            table = None if missing else whole.select(schema.names).cast(schema)
+        except (OSError, pa.ArrowInvalid) as error:
             raise StoreError(f"{path} is damaged or foreign; move it away ({error})") from error
+        if table is None:
+            raise StoreError(
+                f"{path} lacks {', '.join(missing)}: another version of this project wrote it. "
+                "Choose another --results, or start over with --fresh, which keeps it"
+            )
         rows: list[dict[str, Any]] = table.to_pylist()
         return rows
 

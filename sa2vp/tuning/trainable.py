@@ -12,10 +12,11 @@ import torch
 from ray import tune
 
 from sa2vp.data.tasks import suite_tasks
-from sa2vp.models import load_backbone
+from sa2vp.models import Backbone, load_backbone
 from sa2vp.models.fingerprint import fingerprint
 from sa2vp.training.build import build_run
-from sa2vp.training.run import NonFiniteLossError
+from sa2vp.training.failures import RunFailedError
+from sa2vp.training.run import TrainingRun
 from sa2vp.training.settings import SA2VPSettings
 
 _load_backbone_once = lru_cache(maxsize=1)(load_backbone)
@@ -26,7 +27,7 @@ class SA2VPTrainable(tune.Trainable):
     """Trains the run that its configuration describes, an epoch a step.
 
     The configuration holds ``run_id``, ``suite``, ``task``, ``phase``, ``backbone``,
-    ``checkpoint``, ``settings`` (as :class:`SA2VPSettings` takes them), ``threads`` and
+    ``checkpoint``, ``settings`` (as :class:`SA2VPSettings` takes them), ``precision``, ``threads``,
     ``resume`` (the URI of a checkpoint, or None) and ``resources`` (of Ray, by name). Actors are
     reused: the backbone stays loaded from run to run.
     """
@@ -47,13 +48,12 @@ class SA2VPTrainable(tune.Trainable):
         return True
 
     def step(self) -> dict[str, Any]:
-        """Train one epoch; a run that diverged ends here, with the reason."""
-        planned = {"epochs_planned": self._run.settings.epochs}
+        """Train one epoch; a run that failed ends here, with the reason."""
         try:
             metrics = self._run.run_epoch()
-        except NonFiniteLossError as error:
-            return {"done": True, "failure": str(error), "epoch": self._run.epoch, **planned}
-        return {"done": self._run.finished, **asdict(metrics), **planned, **self._sizes}
+        except RunFailedError as error:
+            return describe_failure(self._run, error)
+        return {"done": self._run.finished, **asdict(metrics), **self._facts}
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:
         """Save the run's state."""
@@ -64,18 +64,53 @@ class SA2VPTrainable(tune.Trainable):
         self._run.restore(Path(str(checkpoint)))
 
     def _start(self, config: dict[str, Any]) -> None:
-        settings = SA2VPSettings(**config["settings"])
-        (task,) = suite_tasks(config["suite"], [config["task"]])
-        backbone = _load_backbone_once(config["backbone"], config["checkpoint"])
-        self._run = build_run(task, backbone, settings, test=config["phase"] == "final")
-        self._sizes = {
-            "trainable_params": self._run.model.count_learned(),
-            "backbone_params": sum(p.numel() for p in backbone.parameters()),
-            "backbone_fingerprint": _fingerprint_once(backbone),
-        }
-        if config["resume"] is not None:
-            with tune.Checkpoint(config["resume"]).as_directory() as directory:
-                self._run.restore(Path(directory))
+        self._run, backbone = start_run(config)
+        self._facts = facts_of(self._run, backbone) | {"workers": 1}
+
+
+def start_run(
+    config: dict[str, Any], device: torch.device | None = None
+) -> tuple[TrainingRun, Backbone]:
+    """Build the run that a configuration describes, and continue it where it says so.
+
+    Args:
+        config: as for :class:`SA2VPTrainable`.
+        device: where to train; by default a GPU if the resources hold one, whatever torch finds: a
+            trial without a GPU may run where there is one.
+    """
+    if device is None:
+        device = torch.device("cuda" if config["resources"].get("GPU", 0) > 0 else "cpu")
+    (task,) = suite_tasks(config["suite"], [config["task"]])
+    backbone = _load_backbone_once(config["backbone"], config["checkpoint"])
+    run = build_run(
+        task,
+        backbone,
+        SA2VPSettings(**config["settings"]),
+        test=config["phase"] == "final",
+        precision=config["precision"],
+        device=device,
+    )
+    if config["resume"] is not None:
+        with tune.Checkpoint(config["resume"]).as_directory() as directory:
+            run.restore(Path(directory))
+    return run, backbone
+
+
+def facts_of(run: TrainingRun, backbone: Backbone) -> dict[str, Any]:
+    """Give what every result of a run repeats."""
+    return {
+        "epochs_planned": run.settings.epochs,
+        "trainable_params": run.model.count_learned(),
+        "backbone_params": sum(p.numel() for p in backbone.parameters()),
+        "backbone_fingerprint": _fingerprint_once(backbone),
+        "precision": run.precision,
+    }
+
+
+def describe_failure(run: TrainingRun, error: RunFailedError) -> dict[str, Any]:
+    """Give the result that ends a failed run."""
+    planned = run.settings.epochs
+    return {"done": True, "failure": str(error), "epoch": run.epoch, "epochs_planned": planned}
 
 
 def threads_for(cpus: float) -> int:

@@ -7,6 +7,7 @@ process of its own.
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -14,6 +15,7 @@ from tiny import make_tiny_backbone
 
 from sa2vp.data.transforms import Normalise
 from sa2vp.models import create_sa2vp
+from sa2vp.models.learned import LearnedArrays
 from sa2vp.training.generators import seed_everything
 from sa2vp.training.run import Examples, TrainingRun
 from sa2vp.training.settings import SA2VPSettings
@@ -27,7 +29,15 @@ def examples(count: int, seed: int) -> Examples:
     return Examples((noise + 55 * targets[:, None, None, None]).to(torch.uint8), targets)
 
 
-def make_run(*, train: int = 35, test: bool = False, **overrides: float) -> TrainingRun:
+def make_run(
+    *,
+    train: int = 35,
+    val: int = 20,
+    test: bool = False,
+    precision: str = "float32",
+    wrap: Callable[[LearnedArrays], LearnedArrays] = lambda model: model,
+    **overrides: float,
+) -> TrainingRun:
     numbers = {"inter_dim": 4, "inter_weight": 0.5, "lr": 1e-2, "batch_size": 8}
     settings = SA2VPSettings(**({"epochs": 4, "seed": 5, **numbers} | overrides))
     seed_everything(settings.seed)
@@ -39,13 +49,14 @@ def make_run(*, train: int = 35, test: bool = False, **overrides: float) -> Trai
         dropout=settings.dropout,
     )
     return TrainingRun(
-        model,
+        wrap(model),
         settings,
         train=examples(train, seed=1),
-        val=examples(20, seed=2),
+        val=examples(val, seed=2),
         test=examples(20, seed=3) if test else None,
         prepare=Normalise((16, 16)),
         device=torch.device("cpu"),
+        precision=precision,
     )
 
 

@@ -17,8 +17,9 @@ from tiny import make_tiny_backbone
 from sa2vp.data.transforms import Normalise
 from sa2vp.models import create_sa2vp
 from sa2vp.training.checkpoint import CheckpointError
+from sa2vp.training.failures import NonFiniteLossError
 from sa2vp.training.optimizer import build_adamw
-from sa2vp.training.run import NonFiniteLossError, TrainingRun
+from sa2vp.training.run import TrainingRun
 from sa2vp.training.settings import SA2VPSettings
 
 TESTS = Path(__file__).parents[1]
@@ -27,7 +28,7 @@ TESTS = Path(__file__).parents[1]
 def run_in_new_process(epochs: int, load: Path | str, save: Path | str) -> list[str]:
     finished = subprocess.run(
         [sys.executable, TESTS / "training" / "runs.py", str(epochs), load, save],
-        env=os.environ | {"PYTHONPATH": str(TESTS)},
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(map(str, (TESTS.parent, TESTS)))},
         capture_output=True,
         text=True,
         check=True,
@@ -90,16 +91,6 @@ def test_weight_decay_is_on_matrices_only() -> None:
     assert {n.rsplit(".")[-1] for n in undecayed} == {"bias", "weight"}
     assert all(n.endswith(".bias") or ".norm." in n for n in undecayed)
     assert {names[id(p)] for p in decayed["params"]} >= {"prompt", "deep_prompt", "deep_scale"}
-
-
-def test_autocast_to_bfloat16_trains_close_to_float32() -> None:
-    losses = []
-    for autocast in (None, torch.bfloat16):
-        run = runs.make_run()
-        run._autocast = autocast
-        losses.append(run.run_epoch().train_loss)
-    assert losses[0] != losses[1]
-    assert losses[1] == pytest.approx(losses[0], rel=0.05)
 
 
 def vit_b16_run() -> TrainingRun:

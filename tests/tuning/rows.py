@@ -65,5 +65,8 @@ def metrics(epoch: int, val_top1: float, **changes: Any) -> dict[str, Any]:
         "backbone_params": 10_000,
         "backbone_fingerprint": "beef",
         "peak_memory_gib": 0.5,
+        "micro_batch": 40,
+        "precision": "float32",
+        "workers": 1,
     }
     return values | changes

@@ -33,14 +33,14 @@ def test_tasks_keep_the_order_of_the_suite() -> None:
         ({"tasks": ""}, r"^--tasks: unknown task ''"),
         ({"backbone": "vit-b61"}, r"^--backbone: unknown backbone 'vit-b61'; known: demo, vit-b16"),
         (
-            {"backbone": "swin_tiny_patch4_window7_224"},
-            r"^--backbone: swin_tiny_patch4_window7_224 is a SwinTransformer, not a timm Vision",
+            {"backbone": "resnet18"},
+            r"^--backbone: resnet18 is a ResNet, ",
         ),
         ({"checkpoint": Path("none.npz")}, r"^--checkpoint: no such file: none\.npz$"),
         ({"checkpoint": Path(__file__)}, r"^--checkpoint: the demo backbone comes with its"),
         (
             {"checkpoint": Path(__file__), "backbone": "vit-b16"},
-            r"^--checkpoint: .*expected a \.npz file",
+            r"^--checkpoint: .*expected a file ending in \.npz",
         ),
         ({"data_dir": Path("none")}, r"^--data-dir: no such folder: none$"),
         ({"data_dir": Path()}, r"^--data-dir: suite demo brings its own images"),
@@ -50,6 +50,20 @@ def test_tasks_keep_the_order_of_the_suite() -> None:
         ({"seed": -1}, r"^--seed: must be 0 or more, got -1$"),
         ({"cpus_per_trial": 0.0}, r"^--cpus-per-trial: must be above 0, got 0.0$"),
         ({"cpus_per_trial": float("inf")}, r"^--cpus-per-trial: must be above 0"),
+        ({"workers_per_trial": 0}, r"^--workers-per-trial: must be 1 or more, got 0$"),
+        (
+            {"workers_per_trial": 21},
+            r"^--workers-per-trial: 21 workers cannot share a batch of 20 images, .* at most 20$",
+        ),
+        (
+            {"workers_per_trial": 2, "gpus_per_trial": 0.5},
+            r"^--gpus-per-trial: is each worker's .* a whole GPU or none, not 0.5$",
+        ),
+        ({"precision": "int8"}, r"^--precision: unknown precision 'int8'; known: auto, float32, b"),
+        (
+            {"precision": "float16", "gpus_per_trial": 0.0},
+            r"^--precision: float16 needs a GPU, and the trials have none; take bfloat16",
+        ),
         ({"gpus_per_trial": float("nan")}, r"^--gpus-per-trial: must be 0 or more, got nan$"),
     ],
 )

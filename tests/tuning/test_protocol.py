@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from ray.tune.search import Searcher
-from rows import metrics
+from rows import metrics, run_row
 
 from sa2vp.training.checkpoint import Checkpoint
 from sa2vp.tuning.plan import PlanError, SearchOptions, SearchPlan, make_plan
@@ -124,12 +124,13 @@ def test_ties_go_to_the_lower_loss_then_to_fewer_parameters(
     assert chosen.run_id == TRIALS[best]
 
 
-def test_a_new_session_continues_what_is_unfinished(tmp_path: Path) -> None:
+@pytest.mark.parametrize("subfolder", ["checkpoint_000002", "workers/checkpoint_2026-01-01"])
+def test_a_new_session_continues_what_is_unfinished(tmp_path: Path, subfolder: str) -> None:
     first = Driver(tmp_path, **DIGITS)
     first.finish(first.ask()["run_id"], 50.0)
     interrupted = first.ask()
     first.record.report(interrupted["run_id"], metrics(3, 30.0))
-    folder = tmp_path / "tune" / "demo-then" / interrupted["run_id"] / "checkpoint_000002"
+    folder = tmp_path / "tune" / "demo-then" / interrupted["run_id"] / subfolder
     Checkpoint({}, epoch=3, step=45, settings=interrupted["settings"]).save(folder)
 
     second = Driver(tmp_path, **DIGITS)
@@ -195,6 +196,10 @@ def options_of(results: Path, **changes: Any) -> SearchPlan:
     [
         ({"epochs": 7}, r"^--epochs: .* holds a search with --epochs 10, not 7; repeat"),
         ({"seed": 3}, r"^--seed: .* --seed 0, not 3; .*--fresh"),
+        (
+            {"precision": "bfloat16", "workers_per_trial": 2},
+            r"^--precision: .* --precision auto, not bfloat16; .*--fresh",
+        ),
     ],
 )
 def test_results_of_another_configuration_are_refused(
@@ -202,15 +207,24 @@ def test_results_of_another_configuration_are_refused(
 ) -> None:
     store = ResultsStore(str(tmp_path))
     continue_or_refuse(store, options_of(tmp_path), FINGERPRINTS, fresh=False)
+    store.write_run(run_row(TRIALS[0]))
     with pytest.raises(PlanError, match=message):
         continue_or_refuse(store, options_of(tmp_path, **changes), FINGERPRINTS, fresh=False)
-    more = options_of(tmp_path, trials=20, seeds=5, tasks="digits")
+    more = options_of(tmp_path, trials=20, seeds=5, tasks="digits", workers_per_trial=2)
     assert continue_or_refuse(store, more, FINGERPRINTS, fresh=False) == 0
+
+
+def test_a_search_that_came_to_nothing_binds_nobody(tmp_path: Path) -> None:
+    store = ResultsStore(str(tmp_path))
+    continue_or_refuse(store, options_of(tmp_path, epochs=7), FINGERPRINTS, fresh=False)
+    continue_or_refuse(store, options_of(tmp_path), FINGERPRINTS, fresh=False)
+    assert json.loads((tmp_path / "search-demo.json").read_text())["--epochs"] == "10"
 
 
 def test_changed_data_is_refused(tmp_path: Path) -> None:
     store, plan = ResultsStore(str(tmp_path)), options_of(tmp_path)
     continue_or_refuse(store, plan, FINGERPRINTS, fresh=False)
+    store.write_run(run_row(TRIALS[0]))
     with pytest.raises(PlanError, match=r"^--results: .* another data of digits; .*--fresh"):
         continue_or_refuse(store, plan, FINGERPRINTS | {"digits": "x"}, fresh=False)
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import torch
 
 ROOT = Path(__file__).parents[2]
 TINY = ["--suite", "demo", "--tasks", "digits", "--trials", "2", "--epochs", "2", "--seeds", "1"]
@@ -21,7 +22,7 @@ DEADLINE_SECONDS = 240
 
 def command(results: Path, *arguments: str) -> list[str]:
     one_at_a_time = ["--cpus-per-trial", str(os.cpu_count())]
-    return [sys.executable, "run_search.py", "--results", str(results), *arguments, *one_at_a_time]
+    return [sys.executable, "run_search.py", "--results", str(results), *one_at_a_time, *arguments]
 
 
 def run_search(results: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -58,13 +59,13 @@ def epochs_of(results: Path, run_id: str) -> int:
     return len(pd.read_parquet(file)) if file.exists() else 0
 
 
-def workers_of(driver: subprocess.Popen[str]) -> list[int]:
-    """List the trial actors of a driver, which share its session."""
+def workers_of(driver: subprocess.Popen[str], name: str = "SA2VPTrainable") -> list[int]:
+    """List the actors of a driver that train, which share its session."""
     pids = []
     for command_line in Path("/proc").glob("[0-9]*/cmdline"):
         pid = int(command_line.parent.name)
         try:
-            if b"SA2VPTrainable" in command_line.read_bytes() and os.getsid(pid) == driver.pid:
+            if name.encode() in command_line.read_bytes() and os.getsid(pid) == driver.pid:
                 pids.append(pid)
         except OSError:  # the process is gone
             continue
@@ -97,6 +98,8 @@ def test_every_run_is_a_row_that_leads_back_to_its_making(finished: Path) -> Non
     assert len(set(runs["data_fingerprint"])) == 1
     assert (runs["trainable_params"] > 0).all()
     assert (runs["backbone_params"] < 2_000_000).all()
+    assert set(runs["precision"]) <= {"float32", "bfloat16"}
+    assert list(runs["micro_batch"]) == list(runs["batch_size"])
     epochs = read(finished, "epochs")
     assert epochs[epochs["run_id"] != final.name]["test_top1"].isna().all()
     assert epochs[epochs["run_id"] == final.name]["test_top1"].notna().all()
@@ -129,6 +132,15 @@ def test_another_configuration_is_refused_before_ray_starts(finished: Path) -> N
     assert "Dashboard" not in refused.stdout
 
 
+@pytest.mark.skipif(torch.cuda.is_available(), reason="a cluster with a GPU takes float16")
+def test_float16_without_a_gpu_is_refused_before_any_trial(tmp_path: Path) -> None:
+    refused = run_search(tmp_path, *TINY, "--precision", "float16")
+    assert refused.returncode == 2
+    assert refused.stderr.startswith("run_search.py: --precision: float16 needs a GPU")
+    assert refused.stderr.count("\n") == 1
+    assert not (tmp_path / "runs").exists()
+
+
 @pytest.mark.parametrize("victim", ["driver", "worker"])
 def test_killed_and_continued_equals_uninterrupted(
     finished: Path, tmp_path: Path, victim: str
@@ -150,3 +162,25 @@ def test_killed_and_continued_equals_uninterrupted(
     pd.testing.assert_frame_equal(
         read(tmp_path, "epochs")[TIMELESS], read(finished, "epochs")[TIMELESS]
     )
+
+
+def test_two_workers_a_trial_of_which_one_is_lost_reach_what_one_does(
+    finished: Path, tmp_path: Path
+) -> None:
+    shared = [*TINY, "--workers-per-trial", "2", "--cpus-per-trial", "1"]
+    driver = start_search(tmp_path, *shared)
+    wait_for(lambda: epochs_of(tmp_path, "demo-digits-search-0001") >= 1)
+    os.kill(workers_of(driver, "RayTrainWorker")[-1], signal.SIGKILL)
+    output, _ = driver.communicate()
+    assert driver.returncode == 0, output
+    alone, together = read(finished, "runs"), read(tmp_path, "runs")
+    assert list(together["run_id"]) == list(alone["run_id"])
+    assert set(together["status"]) == {"completed"}
+    assert (set(alone["workers"]), set(together["workers"])) == ({1}, {2})
+    assert list(together["micro_batch"] * 2) == list(alone["micro_batch"])
+    one, two = (read(results, "epochs") for results in (finished, tmp_path))
+    losses, accuracies = ["train_loss", "val_loss"], ["val_top1", "test_top1"]
+    pd.testing.assert_frame_equal(two[["run_id", "epoch", "lr"]], one[["run_id", "epoch", "lr"]])
+    pd.testing.assert_frame_equal(two[losses], one[losses], rtol=1e-4)
+    # Rounding may turn the class of one image of 200.
+    pd.testing.assert_frame_equal(two[accuracies], one[accuracies], rtol=0, atol=0.5)

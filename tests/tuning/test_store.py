@@ -80,10 +80,21 @@ def test_files_that_cannot_be_read_are_named(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match=r"demo-digits-search-0000\.parquet is damaged"):
         store.read_runs()
     file.unlink()
-    foreign = pa.table({"name": ["x"]})
+    foreign = pa.table({name: ["x"] for name in RUN_SCHEMA.names})
     pq.write_table(foreign, file)
     with pytest.raises(StoreError, match="damaged or foreign"):
         store.read_runs()
+
+
+def test_rows_of_another_version_are_refused_with_the_way_out(tmp_path: Path) -> None:
+    store = ResultsStore(str(tmp_path))
+    store.write_run(run_row("demo-digits-search-0000"))
+    file = tmp_path / "runs" / "demo-digits-search-0000.parquet"
+    pq.write_table(pq.read_table(file).drop_columns(["micro_batch", "dropout"]), file)
+    with pytest.raises(StoreError, match=r"0000\.parquet lacks dropout, micro_batch: .* --fresh"):
+        store.read_runs()
+    assert store.run_ids("demo") == ["demo-digits-search-0000"]  # which --fresh sets aside
+    assert store.run_ids("custom") == []
 
 
 def test_locations_that_cannot_be_written_are_named(tmp_path: Path) -> None:

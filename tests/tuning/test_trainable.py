@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from test_micro_batch import GPU_ERROR, SmallMemory
 
 from sa2vp.models import load_backbone
 from sa2vp.models.fingerprint import fingerprint
@@ -32,6 +34,7 @@ def config(phase: str = "search", task: str = "digits", **settings: Any) -> dict
         "phase": phase,
         "backbone": "demo",
         "checkpoint": None,
+        "precision": "auto",
         "threads": 1,
         "resume": None,
         "resources": {"CPU": 1.0},
@@ -40,6 +43,7 @@ def config(phase: str = "search", task: str = "digits", **settings: Any) -> dict
 
 
 def without_times(result: dict[str, Any]) -> dict[str, Any]:
+    assert result["workers"] == 1
     names = ("epoch", "train_loss", "val_loss", "val_top1", "test_top1", "done")
     return {name: result[name] for name in names}
 
@@ -72,6 +76,28 @@ def test_a_run_that_diverges_reports_its_failure_and_leaves_the_actor_alive() ->
     assert "val_top1" not in result
     assert trainable.reset_config(config())
     assert "failure" not in trainable.step()
+
+
+def test_a_run_without_memory_for_one_image_reports_its_failure() -> None:
+    trainable = SA2VPTrainable(config())
+    run = trainable._run
+    tight = SmallMemory(run.model, training=0, evaluation=0, error=GPU_ERROR)
+    run._classifier = replace(run._classifier, model=tight)
+    result = trainable.step()
+    assert result["done"]
+    assert result["failure"].startswith("out of memory in training with one image at a time")
+    assert trainable.reset_config(config())
+    assert trainable.step()["micro_batch"] == 40
+
+
+def test_the_precision_is_followed_and_reported() -> None:
+    losses = {}
+    for asked, used in [("auto", "float32"), ("float32", "float32"), ("bfloat16", "bfloat16")]:
+        result = SA2VPTrainable(config(dropout=0.0) | {"precision": asked}).step()
+        assert result["precision"] == used
+        losses[asked] = result["train_loss"]
+    assert losses["auto"] == losses["float32"] != losses["bfloat16"]
+    assert losses["bfloat16"] == pytest.approx(losses["float32"], rel=0.02)
 
 
 @pytest.mark.parametrize(("cpus", "threads"), [(0.5, 1), (1.0, 1), (2.0, 2), (3.7, 3)])
