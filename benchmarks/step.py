@@ -173,7 +173,7 @@ def count_operations(name: str) -> tuple[float, float]:
         images, targets = inputs(batch)
         with FlopCounterMode(display=False) as whole, sdpa_kernel(MATH):
             step(model, Case(name, "float32", batch, plain=False), images, targets)
-        with FlopCounterMode(display=False) as forward, torch.no_grad(), sdpa_kernel(MATH):
+        with FlopCounterMode(display=False) as forward, sdpa_kernel(MATH):
             model(images)
         fusion = sum(forward.get_flop_counts()[f"{type(model).__name__}.attention"].values())
         unneeded = 3 * fusion * (1 - 9 / model.attention.mask.shape[1])
