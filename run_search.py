@@ -24,11 +24,18 @@ def main(
     ] = None,
     backbone: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="demo, vit-b16 or a timm ViT. Default: the suite's."),
+        typer.Option(metavar="NAME", help="demo, vit-b16, swin-b or timm's. Default: the suite's."),
     ] = None,
     checkpoint: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="The backbone's weights, a JAX .npz.")
+        Path | None,
+        typer.Option(metavar="FILE", help="The backbone's weights: .npz, .pth, .safetensors."),
     ] = None,
+    image_size: Annotated[
+        int | None, typer.Option(metavar="N", help="Pixels a side. Default: the backbone's.")
+    ] = None,
+    fusion: Annotated[
+        str, typer.Option(metavar="NAME", help="exact, or acc: the authors' other variant.")
+    ] = "exact",
     data_dir: Annotated[
         Path | None, typer.Option(metavar="DIR", help="The datasets; the demo needs none.")
     ] = None,
@@ -86,6 +93,8 @@ def main(
         tasks=tasks,
         backbone=backbone,
         checkpoint=checkpoint,
+        image_size=image_size,
+        fusion=fusion,
         data_dir=data_dir,
         results=results,
         trials=trials,

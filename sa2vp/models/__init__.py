@@ -19,6 +19,7 @@ __all__ = [
     "BackboneError",
     "SA2VPSwin",
     "SA2VPViT",
+    "check_fusion",
     "create_sa2vp",
     "load_backbone",
 ]
@@ -59,8 +60,7 @@ def create_sa2vp(
         ValueError: a number out of range or an unknown fusion; :class:`BackboneError` (its
             subclass) where the backbone is the reason.
     """
-    if fusion not in FUSIONS:
-        raise ValueError(f"unknown fusion {fusion!r}; known: {', '.join(FUSIONS)}")
+    check_fusion(fusion)
     if num_classes < 1 or inter_dim < 1:
         raise ValueError(
             f"num_classes and inter_dim must be 1 or more, got {num_classes} and {inter_dim}"
@@ -72,6 +72,7 @@ def create_sa2vp(
         backbone = load_backbone(backbone, checkpoint)
     else:
         check_suitable(backbone, type(backbone).__name__)
+    check_fusion(fusion, backbone)
     sizes = {"num_classes": num_classes, "inter_dim": inter_dim}
     if not isinstance(backbone, SwinTransformer):
         if drop_path:
@@ -79,9 +80,19 @@ def create_sa2vp(
         return SA2VPViT(
             backbone, **sizes, inter_weight=inter_weight, fusion=fusion, dropout=dropout
         )
-    if fusion != "exact":
-        raise ValueError(f"fusion {fusion!r} was published for ViT alone; a Swin takes 'exact'")
     drop_path = DROP_PATH if drop_path is None else drop_path
     return SA2VPSwin(
         backbone, **sizes, inter_weight=inter_weight, dropout=dropout, drop_path=drop_path
     )
+
+
+def check_fusion(fusion: str, backbone: Backbone | None = None) -> None:
+    """Refuse a fusion that is not there, or not for a backbone.
+
+    Raises:
+        ValueError: the message names what is.
+    """
+    if fusion not in FUSIONS:
+        raise ValueError(f"unknown fusion {fusion!r}; known: {', '.join(FUSIONS)}")
+    if fusion != "exact" and isinstance(backbone, SwinTransformer):
+        raise ValueError(f"fusion {fusion!r} was published for ViT alone; a Swin takes 'exact'")

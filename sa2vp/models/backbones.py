@@ -13,7 +13,7 @@ from timm.models.vision_transformer import VisionTransformer
 
 from sa2vp.models.demo import ARCHITECTURE as DEMO_ARCHITECTURE
 from sa2vp.models.demo import WEIGHTS_PATH as DEMO_WEIGHTS_PATH
-from sa2vp.models.suitability import Backbone, BackboneError, check_suitable
+from sa2vp.models.suitability import Backbone, BackboneError, ImageSizeError, check_suitable
 from sa2vp.models.weights import SUFFIXES, load_weights
 
 TIMM_NAMES = {
@@ -46,6 +46,8 @@ def load_backbone(
         BackboneError: unknown name, missing or unsuitable file, unsuitable architecture.
     """
     check_backbone_name(name, checkpoint)
+    if image_size is not None and image_size < 1:
+        raise ImageSizeError(f"the image size must be 1 or more, got {image_size}")
     # The weights drawn here are overwritten at once. A seed set before must give the learned arrays
     # the same values whether or not the backbone was loaded in between.
     with torch.random.fork_rng(devices=[]):
@@ -79,16 +81,23 @@ def _load_demo(image_size: int | None) -> VisionTransformer:
         architecture["img_size"] = image_size
     try:
         backbone = VisionTransformer(**architecture)
+        check_suitable(backbone, "demo")
     except (AssertionError, RuntimeError, ValueError) as error:
-        raise BackboneError(f"demo at image size {image_size}: {error}") from error
-    check_suitable(backbone, "demo")
+        raise ImageSizeError(f"demo at image size {image_size}: {error}") from error
     return load_weights(backbone, DEMO_WEIGHTS_PATH, "demo").eval()
 
 
 def _load_timm(timm_name: str, checkpoint: str | Path | None, image_size: int | None) -> Backbone:
     """Build a timm model without its head, from a file or from timm's hub."""
     size = _size_arguments(timm_name, image_size)
-    check_suitable(_architecture(timm_name, size), timm_name)
+    try:
+        check_suitable(_architecture(timm_name, size), timm_name)
+    except ImageSizeError:
+        raise
+    except BackboneError as error:
+        if image_size is None:
+            raise
+        raise ImageSizeError(f"at image size {image_size}, {error}") from error
     if checkpoint is not None:
         backbone = timm.create_model(timm_name, num_classes=0, **size)
         return load_weights(backbone, Path(checkpoint), timm_name).eval()
@@ -111,7 +120,7 @@ def _architecture(timm_name: str, size: dict[str, Any]) -> torch.nn.Module:
     except (AssertionError, RuntimeError, TypeError, ValueError) as error:
         if not size:
             raise
-        raise BackboneError(
+        raise ImageSizeError(
             f"{timm_name} cannot be built for image size {size['img_size']}: {error}"
         ) from error
 
@@ -120,8 +129,6 @@ def _size_arguments(timm_name: str, image_size: int | None) -> dict[str, Any]:
     """Give timm's arguments for an image size that is not the backbone's own."""
     if image_size is None:
         return {}
-    if image_size < 1:
-        raise BackboneError(f"the image size must be 1 or more, got {image_size}")
     original = _architecture(timm_name, {})
     if not isinstance(original, SwinTransformer):
         return {"img_size": image_size}

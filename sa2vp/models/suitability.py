@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from timm.layers import Attention, Mlp
 from timm.models.swin_transformer import SwinTransformer, SwinTransformerBlock, WindowAttention
 from timm.models.vision_transformer import Block, VisionTransformer
@@ -14,6 +16,10 @@ Backbone = VisionTransformer | SwinTransformer
 
 class BackboneError(ValueError):
     """A backbone that is unknown, cannot be loaded or does not suit SA2VP."""
+
+
+class ImageSizeError(BackboneError):
+    """An image size that a backbone cannot be built for."""
 
 
 def check_suitable(backbone: object, name: str) -> None:
@@ -31,9 +37,22 @@ def check_suitable(backbone: object, name: str) -> None:
             f"{name} is a {type(backbone).__name__}, not a timm VisionTransformer or "
             "SwinTransformer"
         )
-    for requirement, met in requirements.items():
+    for requirement, met in (requirements | _tiled_by_patches(backbone)).items():
         if not met:
             raise BackboneError(f"{name} does not suit SA2VP, which needs {requirement}")
+
+
+def _tiled_by_patches(backbone: Any) -> dict[str, bool]:
+    (height, width), (rows, columns) = (
+        backbone.patch_embed.img_size,
+        backbone.patch_embed.patch_size,
+    )
+    return {
+        f"an image size that its {rows}x{columns} patches tile (it has {height}x{width})": height
+        % rows
+        == width % columns
+        == 0
+    }
 
 
 def _vit_requirements(backbone: VisionTransformer) -> dict[str, bool]:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import torch
-from timm.models.vision_transformer import VisionTransformer
 
 from sa2vp.data.loading import load_task
 from sa2vp.data.splits import Split
 from sa2vp.data.tasks import Task
 from sa2vp.data.transforms import Normalise
-from sa2vp.models import create_sa2vp
+from sa2vp.models import Backbone, create_sa2vp
 from sa2vp.training.generators import seed_everything
 from sa2vp.training.run import Examples, TrainingRun
 from sa2vp.training.settings import SA2VPSettings
@@ -17,7 +16,7 @@ from sa2vp.training.settings import SA2VPSettings
 
 def build_run(
     task: Task,
-    backbone: VisionTransformer,
+    backbone: Backbone,
     settings: SA2VPSettings,
     *,
     test: bool,
@@ -41,6 +40,7 @@ def build_run(
         num_classes=task.num_classes,
         inter_dim=settings.inter_dim,
         inter_weight=settings.inter_weight,
+        fusion=settings.fusion,
         dropout=settings.dropout,
     )
     device = device or torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -61,7 +61,7 @@ def as_examples(split: Split) -> Examples:
     return Examples(torch.from_numpy(split.images), torch.from_numpy(split.labels))
 
 
-def input_size(backbone: VisionTransformer) -> tuple[int, int]:
+def input_size(backbone: Backbone) -> tuple[int, int]:
     """Give the height and width in pixels that a backbone was built for."""
     height, width = backbone.patch_embed.img_size
     return height, width

@@ -37,7 +37,7 @@ class Checkpoint:
     arrays: Mapping[str, Tensor]
     epoch: int
     step: int
-    settings: Mapping[str, float]
+    settings: Mapping[str, float | str]
     micro_batch: int | None = None
     evaluation_batch: int | None = None
     loss_scale: Mapping[str, float] = field(default_factory=dict)

@@ -37,6 +37,8 @@ class RunSettings:
         """
         for field in fields(self):
             value = getattr(self, field.name)
+            if isinstance(value, str):
+                continue  # a name, known to those who read it
             if not math.isfinite(value):
                 raise ValueError(f"{field.name} must be finite, got {value}")
             if field.name in ("inter_dim", "batch_size", "epochs") and value < 1:
@@ -59,8 +61,10 @@ class SA2VPSettings(RunSettings):
         inter_dim: channels of the prompts and of the fusion's bottleneck.
         inter_weight: weight of the fusion's output.
         dropout: rate while training.
+        fusion: a name in :data:`~sa2vp.models.attention.FUSIONS`.
     """
 
     inter_dim: int
     inter_weight: float
     dropout: float = 0.1
+    fusion: str = "exact"

@@ -41,6 +41,8 @@ class SearchPlan:
         tasks: the names of those to run, in the suite's order.
         backbone: name of the frozen backbone.
         checkpoint: its weights, where the name needs a file.
+        image_size: of the images in pixels; None is the backbone's own.
+        fusion: ``exact`` or ``acc``.
         results: folder or URI of the results.
         trials: settings tried per task.
         epochs: of a trial that is not stopped, and of every final run.
@@ -57,6 +59,8 @@ class SearchPlan:
     tasks: tuple[str, ...]
     backbone: str
     checkpoint: str | None
+    image_size: int | None
+    fusion: str
     results: str
     trials: int
     epochs: int
@@ -86,6 +90,8 @@ class SearchPlan:
         return {
             "--backbone": self.backbone,
             "--checkpoint": weights,
+            "--image-size": str(self.image_size or "of the backbone"),
+            "--fusion": self.fusion,
             "--epochs": str(self.epochs),
             "--seed": str(self.seed),
             "--precision": self.precision,
@@ -103,6 +109,8 @@ class SearchOptions:
     tasks: str | None = None
     backbone: str | None = None
     checkpoint: Path | None = None
+    image_size: int | None = None
+    fusion: str = "exact"
     data_dir: Path | None = None
     results: str = "results"
     trials: int = 12
@@ -130,6 +138,8 @@ def make_plan(options: SearchOptions) -> SearchPlan:
         tasks=_choose_tasks(suite, options.tasks),
         backbone=options.backbone or DEFAULT_BACKBONE[suite],
         checkpoint=None if options.checkpoint is None else str(options.checkpoint.resolve()),
+        image_size=options.image_size,
+        fusion=options.fusion,
         results=options.results,
         trials=options.trials,
         epochs=epochs,
@@ -144,7 +154,7 @@ def make_plan(options: SearchOptions) -> SearchPlan:
     check_precision(plan.precision, plan.gpus_per_trial)
     _check_workers(plan)
     _check_data_dir(suite, options.data_dir)
-    _check_backbone(plan.backbone, options.checkpoint)
+    _check_backbone(plan, options.checkpoint)
     return plan
 
 
@@ -221,24 +231,31 @@ def _check_data_dir(suite: str, data_dir: Path | None) -> None:
     raise PlanError("--data-dir", f"suite {suite} brings its own images; leave it out")
 
 
-def _check_backbone(backbone: str, checkpoint: Path | None) -> None:
-    """Load it as the trials will; timm, slow to import, is asked last and for other names only."""
+def _check_backbone(plan: SearchPlan, checkpoint: Path | None) -> None:
+    """Load it as the trials will; timm, slow to import, is asked last and only where need be."""
     if checkpoint is not None and not checkpoint.is_file():
         raise PlanError("--checkpoint", f"no such file: {checkpoint}")
-    if backbone == "demo" and checkpoint is None:
+    if (plan.backbone, checkpoint, plan.image_size, plan.fusion) == ("demo", None, None, "exact"):
         return
-    from sa2vp.models.backbones import check_backbone_name, load_backbone  # noqa: PLC0415
-    from sa2vp.models.suitability import BackboneError  # noqa: PLC0415
+    from sa2vp.models import check_fusion, load_backbone  # noqa: PLC0415
+    from sa2vp.models.backbones import check_backbone_name  # noqa: PLC0415
+    from sa2vp.models.suitability import BackboneError, ImageSizeError  # noqa: PLC0415
 
     try:
-        check_backbone_name(backbone)
+        check_backbone_name(plan.backbone)
     except BackboneError as error:
         raise PlanError("--backbone", str(error)) from error
     try:
-        load_backbone(backbone, checkpoint)
+        check_fusion(plan.fusion)
+        backbone = load_backbone(plan.backbone, checkpoint, plan.image_size)
+        check_fusion(plan.fusion, backbone)
+    except ImageSizeError as error:
+        raise PlanError("--image-size", str(error)) from error
     except BackboneError as error:
         option = "--backbone" if checkpoint is None else "--checkpoint"
         raise PlanError(option, str(error)) from error
+    except ValueError as error:
+        raise PlanError("--fusion", str(error)) from error
 
 
 def _sha256(path: Path) -> str:

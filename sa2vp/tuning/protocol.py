@@ -134,6 +134,7 @@ class ProtocolSearcher(Searcher):
             **setting,
             weight_decay=WEIGHT_DECAY,
             dropout=self._plan.dropout,
+            fusion=self._plan.fusion,
             epochs_planned=self._plan.epochs,
             seed=seed,
             status="running",
@@ -153,6 +154,7 @@ class ProtocolSearcher(Searcher):
             "phase": row.phase,
             "backbone": row.backbone,
             "checkpoint": self._plan.checkpoint,
+            "image_size": self._plan.image_size,
             "precision": self._plan.precision,
             "workers": self._plan.workers_per_trial,
             "threads": threads_for(self._resources["CPU"]),
@@ -195,6 +197,7 @@ def run_settings(row: RunRow) -> SA2VPSettings:
         inter_dim=row.inter_dim or 0,  # refused: a row without one is not of SA2VP
         inter_weight=row.inter_weight or 0.0,
         dropout=row.dropout or 0.0,
+        fusion=row.fusion or "exact",
         lr=row.lr,
         batch_size=row.batch_size,
         weight_decay=row.weight_decay,

@@ -23,6 +23,7 @@ REPORTED = (
     "micro_batch",
     "precision",
     "workers",
+    "image_size",
 )
 """Columns of a run that are known once it trains."""
 

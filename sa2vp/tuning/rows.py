@@ -53,6 +53,8 @@ class RunRow:
         micro_batch: training images at once on one device; None before the first epoch.
         precision: of the forward pass, as used; None before the first epoch.
         workers: that shared its last epoch.
+        fusion: ``exact`` or ``acc``; None for ``linear``.
+        image_size: height and width in pixels that the backbone sees; None before the first epoch.
     """
 
     run_id: str
@@ -89,6 +91,8 @@ class RunRow:
     micro_batch: int | None = None
     precision: str | None = None
     workers: int = 1
+    fusion: str | None = None
+    image_size: int | None = None
 
     @property
     def setting(self) -> dict[str, Any]:

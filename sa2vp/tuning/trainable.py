@@ -14,7 +14,7 @@ from ray import tune
 from sa2vp.data.tasks import suite_tasks
 from sa2vp.models import Backbone, load_backbone
 from sa2vp.models.fingerprint import fingerprint
-from sa2vp.training.build import build_run
+from sa2vp.training.build import build_run, input_size
 from sa2vp.training.failures import RunFailedError
 from sa2vp.training.run import TrainingRun
 from sa2vp.training.settings import SA2VPSettings
@@ -27,9 +27,9 @@ class SA2VPTrainable(tune.Trainable):
     """Trains the run that its configuration describes, an epoch a step.
 
     The configuration holds ``run_id``, ``suite``, ``task``, ``phase``, ``backbone``,
-    ``checkpoint``, ``settings`` (as :class:`SA2VPSettings` takes them), ``precision``, ``threads``,
-    ``resume`` (the URI of a checkpoint, or None) and ``resources`` (of Ray, by name). Actors are
-    reused: the backbone stays loaded from run to run.
+    ``checkpoint``, ``image_size`` (or None), ``settings`` (as :class:`SA2VPSettings` takes them),
+    ``precision``, ``threads``, ``resume`` (the URI of a checkpoint, or None) and ``resources`` (of
+    Ray, by name). Actors are reused: the backbone stays loaded from run to run.
     """
 
     @classmethod
@@ -81,7 +81,7 @@ def start_run(
     if device is None:
         device = torch.device("cuda" if config["resources"].get("GPU", 0) > 0 else "cpu")
     (task,) = suite_tasks(config["suite"], [config["task"]])
-    backbone = _load_backbone_once(config["backbone"], config["checkpoint"])
+    backbone = _load_backbone_once(config["backbone"], config["checkpoint"], config["image_size"])
     run = build_run(
         task,
         backbone,
@@ -104,6 +104,7 @@ def facts_of(run: TrainingRun, backbone: Backbone) -> dict[str, Any]:
         "backbone_params": sum(p.numel() for p in backbone.parameters()),
         "backbone_fingerprint": _fingerprint_once(backbone),
         "precision": run.precision,
+        "image_size": input_size(backbone)[0],
     }
 
 

@@ -49,6 +49,7 @@ class Card:
         class_names: by label, where the task knows them.
         last_val_top1: of the last epoch.
         test_top1: of the last epoch.
+        image_size: height and width in pixels that the backbone sees.
     """
 
     schema_version: int = SCHEMA_VERSION
@@ -62,6 +63,7 @@ class Card:
     test_top1: float
     backbone: str
     backbone_fingerprint: str
+    image_size: int
     data_fingerprint: str
     versions: dict[str, str]
     commit: str | None

@@ -46,7 +46,11 @@ def build_model(
     chosen = export.card.backbone if backbone is None else backbone
     if not isinstance(chosen, str) and checkpoint is not None:
         raise UseError("checkpoint: the backbone is loaded already; leave it out")
-    frozen = load_backbone(chosen, checkpoint) if isinstance(chosen, str) else chosen
+    frozen = (
+        load_backbone(chosen, checkpoint, export.card.image_size)
+        if isinstance(chosen, str)
+        else chosen
+    )
     check_backbone(export, frozen, chosen if isinstance(chosen, str) else type(chosen).__name__)
     setting = export.card.setting
     try:

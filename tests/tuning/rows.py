@@ -68,5 +68,6 @@ def metrics(epoch: int, val_top1: float, **changes: Any) -> dict[str, Any]:
         "micro_batch": 40,
         "precision": "float32",
         "workers": 1,
+        "image_size": 32,
     }
     return values | changes

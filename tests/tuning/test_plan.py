@@ -59,6 +59,9 @@ def test_tasks_keep_the_order_of_the_suite() -> None:
             {"workers_per_trial": 2, "gpus_per_trial": 0.5},
             r"^--gpus-per-trial: is each worker's .* a whole GPU or none, not 0.5$",
         ),
+        ({"fusion": "fast"}, r"^--fusion: unknown fusion 'fast'; known: exact, acc$"),
+        ({"image_size": 33}, r"^--image-size: demo at image size 33: .* 4x4 patches tile .*33x33"),
+        ({"image_size": 0}, r"^--image-size: the image size must be 1 or more, got 0$"),
         ({"precision": "int8"}, r"^--precision: unknown precision 'int8'; known: auto, float32, b"),
         (
             {"precision": "float16", "gpus_per_trial": 0.0},

@@ -34,6 +34,7 @@ def config(phase: str = "search", task: str = "digits", **settings: Any) -> dict
         "phase": phase,
         "backbone": "demo",
         "checkpoint": None,
+        "image_size": None,
         "precision": "auto",
         "threads": 1,
         "resume": None,
