@@ -107,7 +107,7 @@ def _load_timm(timm_name: str, checkpoint: str | Path | None, image_size: int | 
     except Exception as error:  # timm and its hub client raise many kinds
         raise BackboneError(
             f"the weights of {timm_name} could not be fetched from timm's hub "
-            f"({type(error).__name__}); give a file with --checkpoint"
+            f"({type(error).__name__}); give them as a file"
         ) from error
 
 
