@@ -30,6 +30,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from sa2vp.models import create_sa2vp
 from sa2vp.models.streams import TwoStreams
+from sa2vp.training.allocator import keep_freed_memory
 from sa2vp.training.objective import sa2vp_loss
 
 Result = TypeVar("Result")
@@ -86,7 +87,7 @@ def main(
         for model, precision in chosen:
             in_new_process(print_profile, model, precision, int(batches.split(",")[-1]))
         return
-    rates = {name: matrix_rate(PRECISIONS[name]) for name in precisions.split(",")}
+    rates = {name: in_new_process(matrix_rate, PRECISIONS[name]) for name in precisions.split(",")}
     for name, rate in rates.items():
         console.print(f"{name}: matrix products at {rate / 1e9:.0f} GFLOP/s")
     table = Table(
@@ -147,7 +148,9 @@ def step(model: TwoStreams, case: Case, images: Tensor, targets: Tensor) -> floa
 
 
 def measure(case: Case, repeats: int) -> Measured:
-    """Time steps of one case, after one that is not timed."""
+    """Time steps of one case, after one that is not timed; ours as in a trial's process."""
+    if not case.plain:
+        keep_freed_memory()
     model = make_model(case.model)
     images, targets = inputs(case.batch)
     loaded = resident_gib("VmRSS")
@@ -187,15 +190,17 @@ def matrix_rate(dtype: torch.dtype) -> float:
     rates = []
     for rows, inner, columns in ((3152, 768, 3072), (3152, 3072, 768), (4096, 4096, 4096)):
         a, b = torch.randn(rows, inner, dtype=dtype), torch.randn(columns, inner, dtype=dtype)
-        for _ in range(8):
+        out = torch.empty(rows, columns, dtype=dtype)
+        for _ in range(40):
             start = time.perf_counter()
-            torch.nn.functional.linear(a, b)
+            torch.mm(a, b.t(), out=out)
             rates.append(2 * rows * inner * columns / (time.perf_counter() - start))
     return max(rates)
 
 
 def print_profile(name: str, precision: str, batch: int) -> None:
     """Print the shares of one step's time by kind of operation."""
+    keep_freed_memory()
     model, case = make_model(name), Case(name, precision, batch, plain=False)
     images, targets = inputs(batch)
     for _ in range(2):

@@ -14,6 +14,7 @@ from ray import tune
 from sa2vp.data.tasks import suite_tasks
 from sa2vp.models import Backbone, load_backbone
 from sa2vp.models.fingerprint import fingerprint
+from sa2vp.training.allocator import keep_freed_memory
 from sa2vp.training.build import build_run, input_size
 from sa2vp.training.failures import RunFailedError
 from sa2vp.training.run import TrainingRun
@@ -39,7 +40,7 @@ class SA2VPTrainable(tune.Trainable):
 
     def setup(self, config: dict[str, Any]) -> None:
         """Start the first run of this actor."""
-        torch.set_num_threads(config["threads"])
+        set_up_process(config["threads"])
         self._start(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
@@ -66,6 +67,12 @@ class SA2VPTrainable(tune.Trainable):
     def _start(self, config: dict[str, Any]) -> None:
         self._run, backbone = start_run(config)
         self._facts = facts_of(self._run, backbone) | {"workers": 1}
+
+
+def set_up_process(threads: int) -> None:
+    """Prepare a process to train, before its first run."""
+    torch.set_num_threads(threads)
+    keep_freed_memory()
 
 
 def start_run(

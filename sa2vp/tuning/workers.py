@@ -18,13 +18,12 @@ from pathlib import Path
 from typing import Any
 
 import ray
-import torch
 from ray import train, tune
 from ray.train.torch import TorchTrainer, get_device
 
 from sa2vp.training.failures import RunFailedError
 from sa2vp.training.run import TrainingRun
-from sa2vp.tuning.trainable import describe_failure, facts_of, start_run
+from sa2vp.tuning.trainable import describe_failure, facts_of, set_up_process, start_run
 
 WAIT_SECONDS = 0.5
 """How often the trial looks whether its workers have ended without a last word."""
@@ -122,7 +121,7 @@ def report_epochs(exchange: Any, workers: Future[Any]) -> dict[str, Any] | None:
 
 def train_as_worker(config: dict[str, Any]) -> None:
     """Train a worker's share of a run, in a process that Ray Train has started."""
-    torch.set_num_threads(config["threads"])
+    set_up_process(config["threads"])
     exchange = config["exchange"]
     first = train.get_context().get_world_rank() == 0
     run, backbone = start_run(config, get_device())
