@@ -11,8 +11,8 @@ import multiprocessing
 import re
 import statistics
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Annotated, TypeVar
@@ -65,11 +65,25 @@ class Case:
 
 @dataclass(frozen=True)
 class Measured:
-    """Of one case: the median step, the peak above the loaded model and the loss."""
+    """Of one case: the median step, the peak above the loaded model and the loss.
+
+    ``matrix_rate`` is that of :func:`matrix_rate`, in the same process, afterwards.
+    """
 
     seconds: float
     peak_gib: float
     loss: float
+    matrix_rate: float
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A case, the floating-point operations that it needs, and what was measured both ways."""
+
+    case: Case
+    operations: float
+    ours: Measured
+    other: Measured | None
 
 
 def main(
@@ -87,37 +101,56 @@ def main(
         for model, precision in chosen:
             in_new_process(print_profile, model, precision, int(batches.split(",")[-1]))
         return
-    rates = {name: in_new_process(matrix_rate, PRECISIONS[name]) for name in precisions.split(",")}
-    for name, rate in rates.items():
-        console.print(f"{name}: matrix products at {rate / 1e9:.0f} GFLOP/s")
+    console.print(f"{len(chosen)} models and precisions at batches of {batches}: some minutes each")
+    rows = [
+        compare(model, precision, batch, repeats, plain_repeats)
+        for model, precision in chosen
+        for batch in map(int, batches.split(","))
+    ]
+    rates = {
+        precision: max(row.ours.matrix_rate for row in rows if row.case.precision == precision)
+        for precision in precisions.split(",")
+    }
+    for precision, rate in rates.items():
+        console.print(f"{precision}: matrix products at {rate / 1e9:.0f} GFLOP/s")
+    console.print(as_table(rows, rates))
+
+
+def compare(model: str, precision: str, batch: int, repeats: int, plain_repeats: int) -> Comparison:
+    """Measure one case both ways."""
+    case = Case(model, precision, batch, plain=False)
+    operations = in_new_process(count_operations, model, batch)
+    ours = in_new_process(measure, case, repeats)
+    if not plain_repeats:
+        return Comparison(case, operations, ours, None)
+    return Comparison(
+        case, operations, ours, in_new_process(measure, replace(case, plain=True), plain_repeats)
+    )
+
+
+def as_table(rows: Sequence[Comparison], rates: Mapping[str, float]) -> Table:
+    """Lay the comparisons out; ``rates`` of matrix products by precision."""
     table = Table(
         "model", "precision", "batch", "ours ms", "plain ms", "plain / ours", "ours GiB",
         "plain GiB", "GFLOP/s", "of the rate", "loss differs by",
     )  # fmt: skip
-    for model, precision in chosen:
-        fixed, per_image = in_new_process(count_operations, model)
-        for batch in map(int, batches.split(",")):
-            ours = in_new_process(measure, Case(model, precision, batch, plain=False), repeats)
-            achieved = (fixed + per_image * batch) / ours.seconds
-            other = (
-                in_new_process(measure, Case(model, precision, batch, plain=True), plain_repeats)
-                if plain_repeats
-                else None
-            )
-            table.add_row(
-                model,
-                precision,
-                str(batch),
-                f"{1000 * ours.seconds:.0f}",
-                *(["", ""] if other is None else [f"{1000 * other.seconds:.0f}",
-                  f"{other.seconds / ours.seconds:.2f}"]),
-                f"{ours.peak_gib:.2f}",
-                "" if other is None else f"{other.peak_gib:.2f}",
-                f"{achieved / 1e9:.0f}",
-                f"{100 * achieved / rates[precision]:.0f} %",
-                "" if other is None else f"{abs(ours.loss - other.loss) / other.loss:.0e}",
-            )  # fmt: skip
-    console.print(table)
+    for row in rows:
+        ours, other = row.ours, row.other
+        achieved = row.operations / ours.seconds
+        table.add_row(
+            row.case.model,
+            row.case.precision,
+            str(row.case.batch),
+            f"{1000 * ours.seconds:.0f}",
+            "" if other is None else f"{1000 * other.seconds:.0f}",
+            "" if other is None else f"{other.seconds / ours.seconds:.2f}",
+            f"{ours.peak_gib:.2f}",
+            "" if other is None else f"{other.peak_gib:.2f}",
+            f"{achieved / 1e9:.0f}",
+            f"{100 * achieved / rates[row.case.precision]:.0f} %",
+            "" if other is None else f"{abs(ours.loss - other.loss) / other.loss:.0e}",
+        )
+    return table
 
 
 def make_model(name: str) -> TwoStreams:
@@ -160,29 +193,29 @@ def measure(case: Case, repeats: int) -> Measured:
         start = time.perf_counter()
         step(model, case, images, targets)
         times.append(time.perf_counter() - start)
-    return Measured(statistics.median(times), resident_gib("VmHWM") - loaded, loss)
+    peak = resident_gib("VmHWM") - loaded
+    return Measured(statistics.median(times), peak, loss, matrix_rate(PRECISIONS[case.precision]))
 
 
-def count_operations(name: str) -> tuple[float, float]:
-    """Count the floating-point operations that a step needs: once, and per image.
+def count_operations(name: str, batch: int) -> float:
+    """Count the floating-point operations that a step needs.
 
     Matrix products of our step, forward and backward, as PyTorch counts them; of the fusion's
     attention only the share that falls on the 9 neighbours (its backward pass has twice the
     products of its forward pass).
     """
     model = make_model(name)
-    counts = []
-    for batch in (1, 2):
-        images, targets = inputs(batch)
+    counts: list[float] = []
+    for images_counted in (1, 2):
+        images, targets = inputs(images_counted)
         with FlopCounterMode(display=False) as whole, sdpa_kernel(MATH):
-            step(model, Case(name, "float32", batch, plain=False), images, targets)
+            step(model, Case(name, "float32", images_counted, plain=False), images, targets)
         with FlopCounterMode(display=False) as forward, sdpa_kernel(MATH):
             model(images)
         fusion = sum(forward.get_flop_counts()[f"{type(model).__name__}.attention"].values())
         unneeded = 3 * fusion * (1 - 9 / model.attention.mask.shape[1])
         counts.append(whole.get_total_flops() - unneeded)
-    per_image = counts[1] - counts[0]
-    return counts[0] - per_image, per_image
+    return counts[0] + (batch - 1) * (counts[1] - counts[0])
 
 
 def matrix_rate(dtype: torch.dtype) -> float:
