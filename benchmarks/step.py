@@ -22,6 +22,7 @@ import timm
 import torch
 import typer
 from rich.console import Console
+from rich.progress import track
 from rich.table import Table
 from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
@@ -67,7 +68,8 @@ class Case:
 class Measured:
     """Of one case: the median step, the peak above the loaded model and the loss.
 
-    ``matrix_rate`` is that of :func:`matrix_rate`, in the same process, afterwards.
+    ``matrix_rate`` is that of :func:`matrix_rate`, in the same process, after steps of ours; 0
+    after the plain path's.
     """
 
     seconds: float
@@ -101,11 +103,10 @@ def main(
         for model, precision in chosen:
             in_new_process(print_profile, model, precision, int(batches.split(",")[-1]))
         return
-    console.print(f"{len(chosen)} models and precisions at batches of {batches}: some minutes each")
+    cases = [(m, p, int(batch)) for m, p in chosen for batch in batches.split(",")]
     rows = [
-        compare(model, precision, batch, repeats, plain_repeats)
-        for model, precision in chosen
-        for batch in map(int, batches.split(","))
+        compare(*case, repeats, plain_repeats)
+        for case in track(cases, "Half a minute to four minutes a case", console=console)
     ]
     rates = {
         precision: max(row.ours.matrix_rate for row in rows if row.case.precision == precision)
@@ -194,7 +195,8 @@ def measure(case: Case, repeats: int) -> Measured:
         step(model, case, images, targets)
         times.append(time.perf_counter() - start)
     peak = resident_gib("VmHWM") - loaded
-    return Measured(statistics.median(times), peak, loss, matrix_rate(PRECISIONS[case.precision]))
+    rate = 0.0 if case.plain else matrix_rate(PRECISIONS[case.precision])
+    return Measured(statistics.median(times), peak, loss, rate)
 
 
 def count_operations(name: str, batch: int) -> float:
@@ -219,13 +221,17 @@ def count_operations(name: str, batch: int) -> float:
 
 
 def matrix_rate(dtype: torch.dtype) -> float:
-    """Measure the fastest matrix product, in operations per second."""
+    """Measure the fastest matrix product, in operations per second.
+
+    Three shapes, each for 4 seconds: a product of 20 milliseconds needs many tries to meet the
+    machine at its best.
+    """
     rates = []
     for rows, inner, columns in ((3152, 768, 3072), (3152, 3072, 768), (4096, 4096, 4096)):
         a, b = torch.randn(rows, inner, dtype=dtype), torch.randn(columns, inner, dtype=dtype)
         out = torch.empty(rows, columns, dtype=dtype)
-        for _ in range(40):
-            start = time.perf_counter()
+        end = time.perf_counter() + 4
+        while (start := time.perf_counter()) < end:
             torch.mm(a, b.t(), out=out)
             rates.append(2 * rows * inner * columns / (time.perf_counter() - start))
     return max(rates)

@@ -206,7 +206,7 @@ def test_what_cannot_be_aligned_is_refused_before_weights_are_fetched(
 def test_a_hub_that_does_not_answer_is_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "http://127.0.0.1:9")  # nobody there
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", "/nonexistent")
-    with pytest.raises(BackboneError, match="fetched from timm's hub .*; give them as a file"):
+    with pytest.raises(BackboneError, match=r"fetched from timm's hub .*; give them as a file"):
         load_backbone(SMALL_VIT)
 
 
