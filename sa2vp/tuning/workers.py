@@ -9,6 +9,7 @@ checkpoint and goes on, as a trial of one worker does.
 from __future__ import annotations
 
 import asyncio
+import os
 import tempfile
 import threading
 from collections.abc import Callable
@@ -20,6 +21,7 @@ from typing import Any
 import ray
 from ray import train, tune
 from ray.train.torch import TorchTrainer, get_device
+from ray.train.v2._internal.constants import ENV_VARS_TO_PROPAGATE
 
 from sa2vp.training.failures import RunFailedError
 from sa2vp.training.run import TrainingRun
@@ -78,6 +80,7 @@ def train_on_workers(config: dict[str, Any], folder: str) -> None:
         folder: of the search within the results. The run's checkpoints go below its name there,
             and it continues from them after a worker was lost.
     """
+    name_the_cluster()
     exchange = ray.remote(num_cpus=0)(Exchange).remote()
     resources = {kind: amount for kind, amount in config["resources"].items() if amount > 0}
     trainer = TorchTrainer(
@@ -102,6 +105,17 @@ def train_on_workers(config: dict[str, Any], folder: str) -> None:
         workers.result()  # raises what ended them
         raise RuntimeError("the workers ended before the run did")
     tune.report(last)
+
+
+def name_the_cluster() -> None:
+    """Tell Ray Train's helpers which cluster they are on.
+
+    One of them frees the place of a stopped trial's workers. It asks for the cluster by name, and
+    on a machine with two Ray clusters it would find neither, leaving the place taken for ever. Ray
+    Train hands on only the variables that it lists.
+    """
+    os.environ["RAY_ADDRESS"] = ray.get_runtime_context().gcs_address
+    ENV_VARS_TO_PROPAGATE.add("RAY_ADDRESS")
 
 
 def report_epochs(exchange: Any, workers: Future[Any]) -> dict[str, Any] | None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import re
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -26,11 +28,20 @@ from sa2vp.tuning.workers import shared_trainable
 DEADLINE_SECONDS = 120
 
 
+OTHER_CLUSTER = "import ray; ray.init(num_cpus=1, log_to_driver=False); print('up'); input()"
+
+
 @pytest.fixture(scope="module", autouse=True)
 def cluster() -> Iterator[None]:
-    ray.init(num_cpus=2, log_to_driver=False)
-    yield
-    ray.shutdown()
+    """Start a cluster beside another one, of another user, say."""
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen([sys.executable, "-c", OTHER_CLUSTER], text=True, **pipes) as other:
+        assert other.stdout is not None
+        assert any(line.strip() == "up" for line in other.stdout)
+        ray.init(num_cpus=2, log_to_driver=False)
+        yield
+        ray.shutdown()
+        other.communicate("\n")
 
 
 def wait_for(condition: Callable[[], Any]) -> None:
@@ -41,7 +52,10 @@ def wait_for(condition: Callable[[], Any]) -> None:
 
 
 def worker_pids() -> list[int]:
-    actors = list_actors(filters=[("class_name", "=", "RayTrainWorker"), ("state", "=", "ALIVE")])
+    actors = list_actors(
+        address=ray.get_runtime_context().gcs_address,
+        filters=[("class_name", "=", "RayTrainWorker"), ("state", "=", "ALIVE")],
+    )
     return [actor.pid for actor in actors]
 
 
