@@ -6,13 +6,27 @@ from collections.abc import Mapping
 
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
 
-from search_spaces import demo
+from search_spaces import custom, demo, fgvc, hta, vtab
 from search_spaces.kinds import Choice, LogUniform, Range, TaskSpace
 
-__all__ = ["SPACES", "Choice", "LogUniform", "Range", "TaskSpace", "for_optuna"]
+__all__ = ["SPACES", "Choice", "LogUniform", "Range", "TaskSpace", "for_optuna", "task_space"]
 
-SPACES: Mapping[str, Mapping[str, TaskSpace]] = {"demo": demo.SPACES}
-"""For each suite, the space of each task."""
+SPACES: Mapping[str, Mapping[str, TaskSpace]] = {
+    "demo": demo.SPACES,
+    "fgvc": fgvc.SPACES,
+    "vtab-1k": vtab.SPACES,
+    "hta": hta.SPACES,
+}
+"""For each suite, the space of each task on a ViT."""
+
+
+def task_space(suite: str, task: str, backbone: str) -> TaskSpace:
+    """Give the space that a task is searched in on a backbone of this name."""
+    if suite == "custom":
+        return custom.SPACE
+    if suite == "vtab-1k" and backbone.startswith("swin"):
+        return vtab.SWIN_SPACES[task]
+    return SPACES[suite][task]
 
 
 def for_optuna(ranges: Mapping[str, Range]) -> dict[str, BaseDistribution]:
