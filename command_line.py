@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import cast
 
 import typer
 from rich.console import Console
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 # click's UsageError. Newer versions of Typer bring a click of their own and export neither; its
 # place above a class that Typer does export is the same in all of them.
@@ -28,3 +31,18 @@ def run(app: typer.Typer, name: str, arguments: list[str]) -> int:
     except typer.Abort:  # Ctrl-C
         return INTERRUPTED
     return code if isinstance(code, int) else 0
+
+
+@contextmanager
+def counting(what: str) -> Iterator[Callable[[], None]]:
+    """Show how many of something are done, where stderr is a terminal; gives what counts one."""
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.completed:,.0f} {task.description}"),
+        TimeElapsedColumn(),
+    )
+    with Progress(
+        *columns, console=remarks, transient=True, disable=not remarks.is_terminal
+    ) as bar:
+        task = bar.add_task(what, total=None)
+        yield lambda: bar.advance(task)

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 
-from command_line import INTERRUPTED, remarks, run
+from command_line import INTERRUPTED, counting, remarks, run
 from sa2vp.tuning.plan import PlanError, SearchOptions, SearchPlan, make_plan
+
+if TYPE_CHECKING:
+    from sa2vp.data.cache import CachePlan
+    from sa2vp.tuning.plan_data import PlanData
+    from sa2vp.tuning.session import Session
 
 console = Console(highlight=False)
 app = typer.Typer(add_completion=False)
@@ -18,7 +23,7 @@ app = typer.Typer(add_completion=False)
 
 @app.command()
 def main(
-    suite: Annotated[str, typer.Option(metavar="NAME", help="The list of tasks: demo.")],
+    suite: Annotated[str, typer.Option(metavar="NAME", help="demo, fgvc, vtab-1k, hta, custom.")],
     tasks: Annotated[
         str | None, typer.Option(metavar="A,B", help="Some of the suite's tasks. Default: all.")
     ] = None,
@@ -37,8 +42,19 @@ def main(
         str, typer.Option(metavar="NAME", help="exact, or acc: the authors' other variant.")
     ] = "exact",
     data_dir: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="The datasets; the demo needs none.")
+        Path | None,
+        typer.Option(metavar="DIR", help="The datasets, or your own; the demo needs none."),
     ] = None,
+    cache_dir: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="For decoded images. Default: your cache folder."),
+    ] = None,
+    no_cache: Annotated[
+        bool, typer.Option("--no-cache", help="Keep none: decode images in every epoch.")
+    ] = False,
+    download: Annotated[
+        bool, typer.Option("--download", help="First fetch what is missing and torchvision has.")
+    ] = False,
     results: Annotated[
         str, typer.Option(metavar="DIR", help="Where results go: a path or URI.")
     ] = "results",
@@ -96,6 +112,8 @@ def main(
         image_size=image_size,
         fusion=fusion,
         data_dir=data_dir,
+        cache_dir=cache_dir,
+        cached=not no_cache,
         results=results,
         trials=trials,
         epochs=epochs,
@@ -109,7 +127,14 @@ def main(
     try:
         plan = make_plan(options)
         console.print(describe(plan))
-        return 0 if dry_run else run_plan(plan, address=address, fresh=fresh, verbose=verbose)
+        if download:
+            fetch_data(plan)
+        data, caches = look_at_data(plan, whole=dry_run)
+        if dry_run:
+            return 0
+        session = open_results(plan, data, fresh=fresh)
+        decode(caches)
+        return run_session(session, address=address, verbose=verbose)
     except PlanError as error:
         remarks.print(f"run_search.py: {error}")
         return 2
@@ -126,27 +151,85 @@ def describe(plan: SearchPlan) -> str:
     )
 
 
-def run_plan(plan: SearchPlan, *, address: str | None, fresh: bool, verbose: bool) -> int:
-    """Run the plan; return the exit code."""
-    # The slower the import, the later: refusals come first.
-    from sa2vp.tuning.session import open_session  # noqa: PLC0415
+def fetch_data(plan: SearchPlan) -> None:
+    """Download the datasets that are missing and can be.
 
-    session = open_session(plan, fresh=fresh)
+    Raises:
+        PlanError: a download fails.
+    """
+    from sa2vp.data.download import download_missing  # noqa: PLC0415 - seldom needed
+    from sa2vp.data.listing import DataError  # noqa: PLC0415
+
+    if plan.data.data_dir is None:
+        return
+    try:
+        download_missing(plan.task_rows, Path(plan.data.data_dir), console.print)
+    except DataError as error:
+        raise PlanError("--download", str(error)) from error
+
+
+def look_at_data(plan: SearchPlan, *, whole: bool) -> tuple[PlanData, list[CachePlan]]:
+    """Check the tasks' data; print the whole report where asked, else what is to be decoded.
+
+    Returns:
+        What the data is, and what is still to be decoded.
+
+    Raises:
+        PlanError: the data has problems.
+    """
+    # The slower the import, the later: refusals come first.
+    from sa2vp.tuning.plan_data import check_data, describe_caches, plan_caches  # noqa: PLC0415
+
+    with counting("images checked") as progress:
+        data = check_data(plan, progress, console if whole else None)
+    caches = plan_caches(plan)
+    if caches:
+        console.print(describe_caches(caches))
+    return data, caches
+
+
+def open_results(plan: SearchPlan, data: PlanData, *, fresh: bool) -> Session:
+    """Open the results folder, or refuse to mix another search with this one.
+
+    Raises:
+        PlanError: the folder holds something else.
+    """
+    from sa2vp.tuning.session import open_session  # noqa: PLC0415 - as above
+
+    session = open_session(plan, data, fresh=fresh)
     if session.set_aside:
         console.print(
             f"--fresh: {session.set_aside} earlier runs are now in {plan.results}/superseded"
         )
-    from sa2vp.tuning.search import search  # noqa: PLC0415
+    return session
 
+
+def decode(caches: list[CachePlan]) -> None:
+    """Decode what is not decoded yet.
+
+    Raises:
+        PlanError: images are damaged, or cannot be kept.
+    """
+    from sa2vp.tuning.plan_data import decode_images  # noqa: PLC0415 - as above
+
+    with counting("images decoded") as progress:
+        decode_images(caches, progress)
+
+
+def run_session(session: Session, *, address: str | None, verbose: bool) -> int:
+    """Run the plan; return the exit code."""
+    from sa2vp.tuning.search import search  # noqa: PLC0415 - as above
+
+    results = session.plan.results
     outcome = search(session, console, address=address, verbose=verbose)
     for row in outcome.record.failed():
         remarks.print(f"failed: {row.run_id}: {row.reason}")
     if outcome.record.failed():
-        remarks.print(f"Whole tracebacks: error.txt in the runs' folders under {plan.results}/tune")
+        remarks.print(f"Whole tracebacks: error.txt in the runs' folders under {results}/tune")
     if not outcome.finished:
         remarks.print("Not finished. The same command continues it.")
         return INTERRUPTED
-    console.print(f"The tables: python reproduce_tables.py --results {plan.results}")
+    console.print(f"The tables: python reproduce_tables.py --results {results}")
     return 1 if outcome.record.failed() else 0
 
 

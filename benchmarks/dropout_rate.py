@@ -45,7 +45,7 @@ def last_test_top1(row: RunRow, dropout: float) -> float:
     """Train a row's run again with another rate; give the last epoch's test top-1 in percent."""
     (task,) = suite_tasks(row.suite, [row.task])
     settings = replace(run_settings(row), dropout=dropout)
-    *_, last = build_run(task, load_backbone(row.backbone), settings, test=True)
+    *_, last = build_run(task, load_backbone(row.backbone), settings, final=True)
     return last.test_top1 or 0.0
 
 

@@ -19,6 +19,7 @@ import torch
 import typer
 from timm.models.vision_transformer import VisionTransformer
 
+from sa2vp.data.examples import TensorExamples
 from sa2vp.data.loading import load_task
 from sa2vp.data.splits import Split
 from sa2vp.data.tasks import Task, suite_tasks
@@ -27,7 +28,7 @@ from sa2vp.models import load_backbone
 from sa2vp.models.linear_probe import LinearProbe, class_token_features
 from sa2vp.training.build import input_size
 from sa2vp.training.generators import seed_everything
-from sa2vp.training.run import Examples, TrainingRun
+from sa2vp.training.run import TrainingRun
 from sa2vp.training.settings import RunSettings
 from sa2vp.tuning.plan import DEFAULT_EPOCHS, WEIGHT_DECAY
 from sa2vp.tuning.provenance import Provenance, gather_provenance
@@ -140,7 +141,7 @@ class TaskProbe:
             last.val_top1,
             last.test_top1,
         )
-        row.best_val_top1 = max(epoch.val_top1 for epoch in epochs)
+        row.best_val_top1 = max(epoch.val_top1 or 0.0 for epoch in epochs)
         row.best_epoch_test_top1 = max(
             (e.test_top1 for e in epochs if e.test_top1 is not None), default=None
         )
@@ -158,16 +159,16 @@ class TaskProbe:
             train=self._train,
             val=self._val,
             test=self._test if test else None,
-            prepare=lambda features: features,
+            prepare=lambda features, _: features,
             device=torch.device("cpu"),
         )
         return (EpochRow.from_metrics(run_id, asdict(metrics)) for metrics in run)
 
 
-def features_of(backbone: VisionTransformer, split: Split) -> Examples:
+def features_of(backbone: VisionTransformer, split: Split) -> TensorExamples:
     """Compute a split's features once."""
     images = Normalise(input_size(backbone))(torch.from_numpy(split.images))
-    return Examples(class_token_features(backbone, images), torch.from_numpy(split.labels))
+    return TensorExamples(class_token_features(backbone, images), torch.from_numpy(split.labels))
 
 
 if __name__ == "__main__":

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import torch
 
-from sa2vp.data.loading import load_task
-from sa2vp.data.splits import Split
+from sa2vp.data.opening import open_images
+from sa2vp.data.options import DataOptions
 from sa2vp.data.tasks import Task
 from sa2vp.data.transforms import Normalise
 from sa2vp.models import Backbone, create_sa2vp
 from sa2vp.training.generators import seed_everything
-from sa2vp.training.run import Examples, TrainingRun
+from sa2vp.training.run import TrainingRun
 from sa2vp.training.settings import SA2VPSettings
+
+NO_FILES = DataOptions()
+"""For suites that bring their own images."""
 
 
 def build_run(
@@ -19,21 +22,28 @@ def build_run(
     backbone: Backbone,
     settings: SA2VPSettings,
     *,
-    test: bool,
+    final: bool,
+    data: DataOptions = NO_FILES,
     precision: str = "auto",
     device: torch.device | None = None,
 ) -> TrainingRun:
     """Seed every generator and set up SA2VP's training on a task.
 
     Args:
-        task: its splits are loaded.
+        task: what is classified.
         backbone: frozen; may be shared by several runs.
         settings: of the run.
-        test: evaluate on the test split after every epoch, as final runs do.
+        final: train on the task's final splits and evaluate the test split after every epoch. Else,
+            as in a search, train on train and see train and val alone.
+        data: where the task's images come from.
         precision: of the forward pass, one of :data:`~sa2vp.training.settings.PRECISIONS`.
         device: where to train; by default the GPU if there is one, else the CPU.
+
+    Raises:
+        DataError: the images cannot be used.
     """
-    data = load_task(task)
+    size = input_size(backbone)
+    images = open_images(task, data, size[0], final=final)
     seed_everything(settings.seed)
     model = create_sa2vp(
         backbone,
@@ -43,22 +53,16 @@ def build_run(
         fusion=settings.fusion,
         dropout=settings.dropout,
     )
-    device = device or torch.device("cuda" if torch.cuda.is_available() else "cpu")
     return TrainingRun(
         model,
         settings,
-        train=as_examples(data.train),
-        val=as_examples(data.val),
-        test=as_examples(data.test) if test else None,
-        prepare=Normalise(input_size(backbone)),
-        device=device,
+        train=images.train,
+        val=images.val,
+        test=images.test,
+        prepare=Normalise(size),
+        device=device or torch.device("cuda" if torch.cuda.is_available() else "cpu"),
         precision=precision,
     )
-
-
-def as_examples(split: Split) -> Examples:
-    """View a split's arrays as tensors."""
-    return Examples(torch.from_numpy(split.images), torch.from_numpy(split.labels))
 
 
 def input_size(backbone: Backbone) -> tuple[int, int]:

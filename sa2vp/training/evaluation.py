@@ -2,28 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor, nn
 
+from sa2vp.data.examples import Examples
 from sa2vp.training.distributed import Workers
 from sa2vp.training.micro_batch import MicroBatch
 from sa2vp.training.objective import sa2vp_loss
 from sa2vp.training.precision import MixedPrecision
-
-
-@dataclass(frozen=True, slots=True)
-class Examples:
-    """Inputs ``(N, ...)`` as they are stored, and their classes, int64 ``(N,)``."""
-
-    inputs: Tensor
-    targets: Tensor
-
-    def __len__(self) -> int:
-        """Count the examples."""
-        return len(self.targets)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,26 +22,30 @@ class Classifier:
 
     Attributes:
         model: gives two ``(B, C)`` logits per batch.
-        prepare: turns a batch of stored inputs into the model's input.
+        prepare: turns a batch of stored inputs into the model's input, some of them mirrored
+            where a mask ``(B,)`` tells so.
         device: where the model computes.
         precision: of the forward pass.
     """
 
     model: nn.Module
-    prepare: Callable[[Tensor], Tensor]
+    prepare: Callable[[Tensor, Tensor | None], Tensor]
     device: torch.device
     precision: MixedPrecision
 
-    def classify(self, examples: Examples, batch: Tensor) -> tuple[Tensor, Tensor]:
-        """Classify the examples of the indices ``(B,)``.
+    def classify(
+        self, inputs: Tensor, targets: Tensor, mirrored: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Classify stored inputs ``(B, ...)`` of known classes ``(B,)``.
 
         Returns:
             The mean loss, a scalar, and ``image_logits`` ``(B, C)``.
         """
-        inputs = self.prepare(examples.inputs[batch].to(self.device, non_blocking=True))
-        logits = self.precision.forward(self.model, inputs)
-        targets = examples.targets[batch].to(self.device, non_blocking=True)
-        return sa2vp_loss(logits, targets), logits[0]
+        if mirrored is not None:
+            mirrored = mirrored.to(self.device, non_blocking=True)
+        prepared = self.prepare(inputs.to(self.device, non_blocking=True), mirrored)
+        logits = self.precision.forward(self.model, prepared)
+        return sa2vp_loss(logits, targets.to(self.device, non_blocking=True)), logits[0]
 
 
 @torch.inference_mode()
@@ -65,20 +59,24 @@ def evaluate(
     """
     classifier.model.eval()
     share = workers.share(torch.arange(len(examples)))
-    sums = at_once.fit(lambda size: _score(classifier, examples, share.split(size)))
-    loss, correct = workers.add_up(sums)
-    return loss / len(examples), 100 * correct / len(examples)
+    # The share of a worker beyond a very short split is empty.
+    batches = [batch for batch in share.split(at_once.size) if len(batch)]
+    total, correct = 0.0, 0
+    for batch, inputs in zip(batches, examples.load(batches), strict=True):
+        score = partial(_score, classifier, inputs, examples.targets[batch])
+        loss, hits = at_once.fit(score)
+        total, correct = total + loss, correct + hits
+    whole_loss, whole_correct = workers.add_up([total, correct])
+    return whole_loss / len(examples), 100 * whole_correct / len(examples)
 
 
 def _score(
-    classifier: Classifier, examples: Examples, batches: Sequence[Tensor]
+    classifier: Classifier, inputs: Tensor, targets: Tensor, at_once: int
 ) -> tuple[float, int]:
     """Give the sum of the examples' losses, and how many are classified correctly."""
     total, correct = 0.0, 0
-    for batch in batches:
-        if not len(batch):  # the share of a worker beyond a very short split
-            continue
-        loss, image_logits = classifier.classify(examples, batch)
-        total += loss.item() * len(batch)
-        correct += int((image_logits.argmax(1).cpu() == examples.targets[batch]).sum())
+    for part, classes in zip(inputs.split(at_once), targets.split(at_once), strict=True):
+        loss, image_logits = classifier.classify(part, classes)
+        total += loss.item() * len(part)
+        correct += int((image_logits.argmax(1).cpu() == classes).sum())
     return total, correct

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from itertools import repeat
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
+from sa2vp.data.examples import Examples
 from sa2vp.models.learned import LearnedArrays
 from sa2vp.training.checkpoint import Checkpoint, CheckpointError
 from sa2vp.training.distributed import Workers
-from sa2vp.training.evaluation import Classifier, Examples, evaluate
+from sa2vp.training.evaluation import Classifier, evaluate
 from sa2vp.training.failures import NonFiniteLossError
 from sa2vp.training.generators import generator_states, restore_generators
 from sa2vp.training.memory import peak_memory_gib, reset_peak_memory
@@ -23,8 +25,6 @@ from sa2vp.training.optimizer import adamw_arrays, build_adamw, restore_adamw
 from sa2vp.training.precision import MixedPrecision, choose_precision
 from sa2vp.training.schedule import WarmupCosine
 from sa2vp.training.settings import RunSettings
-
-__all__ = ["EpochMetrics", "Examples", "TrainingRun"]
 
 EVALUATION_BATCH = 64
 """Small enough for a CPU's caches: batches of 256 took a fifth longer on the demo backbone."""
@@ -37,6 +37,7 @@ class EpochMetrics:
     Attributes:
         epoch: counted from 1.
         lr: of the epoch's last step.
+        val_loss: None, as val_top1, where the run trains on the validation split too.
         test_top1: None in a search, which never reads the test split.
         seconds: training and evaluation.
         images_per_second: of training alone.
@@ -47,8 +48,8 @@ class EpochMetrics:
     epoch: int
     lr: float
     train_loss: float
-    val_loss: float
-    val_top1: float
+    val_loss: float | None
+    val_top1: float | None
     test_top1: float | None
     seconds: float
     images_per_second: float
@@ -72,9 +73,10 @@ class TrainingRun:
         model: gives two ``(B, C)`` logits per batch; only its learned arrays are trained.
         settings: checked numbers.
         train: shuffled every epoch, its last short batch dropped.
-        val: evaluated after every epoch.
+        val: evaluated after every epoch; None where the run trains on it too.
         test: evaluated after every epoch of a final run; leave it out in a search.
-        prepare: turns a batch of stored inputs into the model's input.
+        prepare: turns a batch of stored inputs into the model's input, some of them mirrored where
+            a mask ``(B,)`` tells so.
         device: where the model computes.
         precision: of the forward pass, one of :data:`~sa2vp.training.settings.PRECISIONS`.
 
@@ -94,9 +96,9 @@ class TrainingRun:
         settings: RunSettings,
         *,
         train: Examples,
-        val: Examples,
+        val: Examples | None,
         test: Examples | None = None,
-        prepare: Callable[[Tensor], Tensor],
+        prepare: Callable[[Tensor, Tensor | None], Tensor],
         device: torch.device,
         precision: str = "float32",
     ) -> None:
@@ -157,9 +159,9 @@ class TrainingRun:
         self.epoch += 1
         val_loss, val_top1 = self._evaluate(self._val)
         for name, loss in (("training", train_loss), ("validation", val_loss)):
-            if not math.isfinite(loss):
+            if loss is not None and not math.isfinite(loss):
                 raise NonFiniteLossError(f"{name} loss became {loss} in epoch {self.epoch}")
-        test_top1 = None if self._test is None else self._evaluate(self._test)[1]
+        _, test_top1 = self._evaluate(self._test)
         peak = peak_memory_gib(self._workers.device)
         for limit in (self._micro_batch, self._evaluation_batch):
             limit.limit(self._workers.smallest(limit.size))
@@ -181,41 +183,67 @@ class TrainingRun:
         self.model.train()
         self._workers.seed_epoch(self.settings.seed, self.epoch)
         order = torch.randperm(len(self._train), generator=self._order)
-        batches = order[: self._steps_per_epoch * self.settings.batch_size]
-        steps = [self._take_step(batch) for batch in batches.split(self.settings.batch_size)]
+        order = order[: self._steps_per_epoch * self.settings.batch_size]
+        # Drawn for the whole epoch: the same crops for any number of workers and any micro-batch.
+        augmented = self._train.augmented
+        draws = torch.rand(len(order), 3, generator=self._order) if augmented else None
+        places = torch.arange(len(order)).split(self.settings.batch_size)
+        shares = [self._workers.share(batch) for batch in places]
+        loaded = self._train.load(
+            [order[share] for share in shares],
+            None if draws is None else [draws[share] for share in shares],
+        )
+        steps = [
+            self._take_step(
+                inputs,
+                self._train.targets[order[share]],
+                None if draws is None else draws[share, 2] < 0.5,
+            )
+            for share, inputs in zip(shares, loaded, strict=True)
+        ]
         whole = self._workers.add_up(torch.stack(steps).tolist())
         losses = [loss for loss in whole if self._precision.counts(loss)]
         return sum(losses) / len(losses) if losses else math.nan
 
-    def _take_step(self, batch: Tensor) -> Tensor:
+    def _take_step(self, inputs: Tensor, targets: Tensor, mirrored: Tensor | None) -> Tensor:
         """Take one optimiser step; give this worker's part of the batch's mean loss before it."""
         for group in self._optimizer.param_groups:
             group["lr"] = self._schedule.lr(self._step)
-        share = self._workers.share(batch)
         loss = self._micro_batch.fit(
-            lambda size: self._compute_gradients(share.split(size), len(batch))
+            lambda size: self._compute_gradients(
+                inputs.split(size),
+                targets.split(size),
+                repeat(None) if mirrored is None else mirrored.split(size),
+            )
         )
         self._workers.add_gradients(self._learned)
         self._precision.step(self._optimizer)
         self._step += 1
         return loss
 
-    def _compute_gradients(self, parts: Sequence[Tensor], images: int) -> Tensor:
-        """Leave in the learned arrays the gradients of the parts' losses, over all the images.
+    def _compute_gradients(
+        self,
+        inputs: Sequence[Tensor],
+        targets: Sequence[Tensor],
+        mirrored: Iterable[Tensor | None],
+    ) -> Tensor:
+        """Leave in the learned arrays the gradients of the parts' share of the batch's mean loss.
 
         Returns:
-            The sum of the images' losses in these parts, divided by ``images``: a scalar.
+            That share, a scalar: the sum of the images' losses, divided by the batch size.
         """
         self._optimizer.zero_grad()
         total = torch.zeros((), device=self._workers.device)
-        for part in parts:
-            loss, _ = self._classifier.classify(self._train, part)
-            loss = loss * (len(part) / images)
+        for part, classes, flips in zip(inputs, targets, mirrored, strict=False):
+            loss, _ = self._classifier.classify(part, classes, flips)
+            loss = loss * (len(part) / self.settings.batch_size)
             self._precision.backward(loss)
             total += loss.detach()
         return total
 
-    def _evaluate(self, examples: Examples) -> tuple[float, float]:
+    def _evaluate(self, examples: Examples | None) -> tuple[float, float] | tuple[None, None]:
+        if examples is None:
+            return None, None
         return evaluate(self._classifier, examples, self._evaluation_batch, self._workers)
 
     def save(self, directory: Path) -> None:

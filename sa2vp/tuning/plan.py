@@ -3,33 +3,31 @@
 from __future__ import annotations
 
 import hashlib
-import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from sa2vp.data.tasks import SUITES, suite_tasks
-from sa2vp.training.settings import PRECISIONS
-from search_spaces import SPACES, Choice, TaskSpace
+from sa2vp.data.options import DataOptions
+from sa2vp.data.tasks import SUITES, Task
+from sa2vp.tuning.errors import PlanError
+from sa2vp.tuning.plan_checks import (
+    check_backbone,
+    check_numbers,
+    check_precision,
+    check_workers,
+    choose_tasks,
+)
+from search_spaces import TaskSpace, task_space
+
+__all__ = ["PlanError", "SearchOptions", "SearchPlan", "make_plan"]
 
 DEFAULT_EPOCHS = {"demo": 8}
+PUBLISHED_EPOCHS = 100
 DEFAULT_BACKBONE = {"demo": "demo"}
+PUBLISHED_BACKBONE = "vit-b16"
 WEIGHT_DECAY = 1e-4
 PUBLISHED_DROPOUT = 0.1
 DROPOUT = {"demo": 0.0}
 """By backbone, where not the published rate: one 96 channels wide has nothing to spare."""
-
-
-class PlanError(ValueError):
-    """An option that cannot be followed.
-
-    Args:
-        option: as typed, such as ``--suite``.
-        problem: what is wrong and what is allowed, in one line.
-    """
-
-    def __init__(self, option: str, problem: str) -> None:
-        super().__init__(f"{option}: {problem}")
-        self.option = option
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -38,7 +36,8 @@ class SearchPlan:
 
     Attributes:
         suite: the list of tasks.
-        tasks: the names of those to run, in the suite's order.
+        task_rows: those to run, in the suite's order.
+        data: where their images come from.
         backbone: name of the frozen backbone.
         checkpoint: its weights, where the name needs a file.
         image_size: of the images in pixels; None is the backbone's own.
@@ -53,10 +52,12 @@ class SearchPlan:
         gpus_per_trial: GPUs per worker, fractions included if it is alone; None takes one where
             there is one.
         precision: of the forward pass; ``auto`` leaves it to the device.
+        input_size: of the backbone in pixels; None where it was not looked at.
     """
 
     suite: str
-    tasks: tuple[str, ...]
+    task_rows: tuple[Task, ...]
+    data: DataOptions
     backbone: str
     checkpoint: str | None
     image_size: int | None
@@ -70,6 +71,16 @@ class SearchPlan:
     gpus_per_trial: float | None
     precision: str
     workers_per_trial: int
+    input_size: int | None = None
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """Name the tasks to run."""
+        return tuple(task.name for task in self.task_rows)
+
+    def task_row(self, name: str) -> Task:
+        """Give the task of this name."""
+        return next(task for task in self.task_rows if task.name == name)
 
     @property
     def dropout(self) -> float:
@@ -78,7 +89,7 @@ class SearchPlan:
 
     def space(self, task: str) -> TaskSpace:
         """Give the space that a task is searched in."""
-        return SPACES[self.suite][task]
+        return task_space(self.suite, task, self.backbone)
 
     def identity(self, fingerprints: dict[str, str]) -> dict[str, str]:
         """Give what must stay the same for a search to be continued, by option.
@@ -112,6 +123,8 @@ class SearchOptions:
     image_size: int | None = None
     fusion: str = "exact"
     data_dir: Path | None = None
+    cache_dir: Path | None = None
+    cached: bool = True
     results: str = "results"
     trials: int = 12
     epochs: int | None = None
@@ -132,17 +145,24 @@ def make_plan(options: SearchOptions) -> SearchPlan:
     suite = options.suite
     if suite not in SUITES:
         raise PlanError("--suite", f"unknown suite {suite!r}; known: {', '.join(SUITES)}")
-    epochs = DEFAULT_EPOCHS[suite] if options.epochs is None else options.epochs
+    data = DataOptions(
+        data_dir=_absolute(options.data_dir),
+        cache_dir=_absolute(options.cache_dir),
+        cached=options.cached,
+    )
     plan = SearchPlan(
         suite=suite,
-        tasks=_choose_tasks(suite, options.tasks),
-        backbone=options.backbone or DEFAULT_BACKBONE[suite],
-        checkpoint=None if options.checkpoint is None else str(options.checkpoint.resolve()),
+        task_rows=choose_tasks(suite, options.tasks, options.data_dir),
+        data=data,
+        backbone=options.backbone or DEFAULT_BACKBONE.get(suite, PUBLISHED_BACKBONE),
+        checkpoint=_absolute(options.checkpoint),
         image_size=options.image_size,
         fusion=options.fusion,
         results=options.results,
         trials=options.trials,
-        epochs=epochs,
+        epochs=DEFAULT_EPOCHS.get(suite, PUBLISHED_EPOCHS)
+        if options.epochs is None
+        else options.epochs,
         seeds=options.seeds,
         seed=options.seed,
         cpus_per_trial=options.cpus_per_trial,
@@ -150,112 +170,19 @@ def make_plan(options: SearchOptions) -> SearchPlan:
         precision=options.precision,
         workers_per_trial=options.workers_per_trial,
     )
-    _check_numbers(plan)
+    check_numbers(plan)
     check_precision(plan.precision, plan.gpus_per_trial)
-    _check_workers(plan)
-    _check_data_dir(suite, options.data_dir)
-    _check_backbone(plan, options.checkpoint)
-    return plan
+    check_workers(plan)
+    return replace(
+        plan,
+        data=replace(data, loaders=max(1, int(plan.cpus_per_trial))),
+        input_size=check_backbone(plan, options.checkpoint),
+    )
 
 
-def _choose_tasks(suite: str, names: str | None) -> tuple[str, ...]:
-    chosen = None if names is None else [name.strip() for name in names.split(",")]
-    try:
-        return tuple(task.name for task in suite_tasks(suite, chosen))
-    except ValueError as error:
-        raise PlanError("--tasks", str(error)) from error
-
-
-def _check_numbers(plan: SearchPlan) -> None:
-    bounds = {
-        "--trials": (plan.trials, 1),
-        "--epochs": (plan.epochs, 1),
-        "--seeds": (plan.seeds, 1),
-        "--seed": (plan.seed, 0),
-        "--workers-per-trial": (plan.workers_per_trial, 1),
-        "--gpus-per-trial": (plan.gpus_per_trial or 0, 0),
-    }
-    for option, (number, least) in bounds.items():
-        if not least <= number < math.inf:
-            raise PlanError(option, f"must be {least} or more, got {number}")
-    if not 0 < plan.cpus_per_trial < math.inf:
-        raise PlanError("--cpus-per-trial", f"must be above 0, got {plan.cpus_per_trial}")
-
-
-def _check_workers(plan: SearchPlan) -> None:
-    if plan.workers_per_trial == 1:
-        return
-    if not (plan.gpus_per_trial or 0.0).is_integer():
-        raise PlanError(
-            "--gpus-per-trial",
-            f"is each worker's with --workers-per-trial; give it a whole GPU or none, "
-            f"not {plan.gpus_per_trial:g}",
-        )
-    for task in plan.tasks:
-        smallest = _smallest_batch(plan.space(task))
-        if smallest < plan.workers_per_trial:
-            raise PlanError(
-                "--workers-per-trial",
-                f"{plan.workers_per_trial} workers cannot share a batch of {smallest:g} images, "
-                f"which the space of {task} holds; take at most {smallest:g}",
-            )
-
-
-def _smallest_batch(space: TaskSpace) -> float:
-    sizes = space.ranges["batch_size"]
-    return min(sizes.values) if isinstance(sizes, Choice) else sizes.low
-
-
-def check_precision(precision: str, gpus: float | None) -> None:
-    """Refuse a precision that trials with so many GPUs lack; None is not known yet.
-
-    Raises:
-        PlanError: it is unknown, or float16 without a GPU.
-    """
-    if precision not in PRECISIONS:
-        raise PlanError(
-            "--precision", f"unknown precision {precision!r}; known: {', '.join(PRECISIONS)}"
-        )
-    if precision == "float16" and gpus == 0:
-        raise PlanError(
-            "--precision",
-            "float16 needs a GPU, and the trials have none; take bfloat16, float32 or auto",
-        )
-
-
-def _check_data_dir(suite: str, data_dir: Path | None) -> None:
-    if data_dir is None:
-        return
-    if not data_dir.is_dir():
-        raise PlanError("--data-dir", f"no such folder: {data_dir}")
-    raise PlanError("--data-dir", f"suite {suite} brings its own images; leave it out")
-
-
-def _check_backbone(plan: SearchPlan, checkpoint: Path | None) -> None:
-    """Load it as the trials will; timm, slow to import, is asked last and only where need be."""
-    if checkpoint is not None and not checkpoint.is_file():
-        raise PlanError("--checkpoint", f"no such file: {checkpoint}")
-    if (plan.backbone, checkpoint, plan.image_size, plan.fusion) == ("demo", None, None, "exact"):
-        return
-    from sa2vp.models import check_fusion, load_backbone  # noqa: PLC0415
-    from sa2vp.models.backbones import check_backbone_name  # noqa: PLC0415
-    from sa2vp.models.suitability import BackboneError, ImageSizeError  # noqa: PLC0415
-
-    try:
-        check_backbone_name(plan.backbone)
-    except BackboneError as error:
-        raise PlanError("--backbone", str(error)) from error
-    try:
-        check_fusion(plan.fusion)
-        backbone = load_backbone(plan.backbone, checkpoint, plan.image_size)
-        check_fusion(plan.fusion, backbone)
-    except ImageSizeError as error:
-        raise PlanError("--image-size", str(error)) from error
-    except BackboneError as error:
-        option = "--backbone" if checkpoint is None else "--checkpoint"
-        raise PlanError(option, str(error)) from error
-    except ValueError as error:
-        raise PlanError("--fusion", str(error)) from error
+def _absolute(path: Path | None) -> str | None:
+    """Give a path as trials need it, whose working directory is another."""
+    return None if path is None else str(path.resolve())
 
 
 def _sha256(path: Path) -> str:

@@ -63,7 +63,7 @@ class ProtocolSearcher(Searcher):
         )
         for row in self._record.of(task, "search"):
             if row.status != "running":
-                accuracies = [epoch.val_top1 for epoch in self._record.epochs[row.run_id]]
+                accuracies = [epoch.val_top1 or 0.0 for epoch in self._record.epochs[row.run_id]]
                 search.add_finished(row.setting, row.status, accuracies)
         return search
 
@@ -149,8 +149,9 @@ class ProtocolSearcher(Searcher):
         settings = asdict(run_settings(row))
         return {
             "run_id": row.run_id,
-            "suite": row.suite,
             "task": row.task,
+            "task_row": asdict(self._plan.task_row(row.task)),
+            "data": asdict(self._plan.data),
             "phase": row.phase,
             "backbone": row.backbone,
             "checkpoint": self._plan.checkpoint,

@@ -59,7 +59,8 @@ class RunRecord:
         self.epochs[run_id] = epochs
         row.epochs_done = epoch.epoch
         row.last_val_top1 = epoch.val_top1
-        row.best_val_top1 = max(e.val_top1 for e in epochs)
+        validated = [e.val_top1 for e in epochs if e.val_top1 is not None]
+        row.best_val_top1 = max(validated, default=None)
         row.seconds = sum(e.seconds for e in epochs)
         tested = [e.test_top1 for e in epochs if e.test_top1 is not None]
         if tested:
@@ -116,7 +117,7 @@ class RunRecord:
     def _rank(self, row: RunRow) -> tuple[float, float, int, str]:
         return (
             -(row.last_val_top1 or 0.0),
-            self.epochs[row.run_id][-1].val_loss,
+            self.epochs[row.run_id][-1].val_loss or 0.0,
             row.trainable_params or 0,
             row.run_id,
         )

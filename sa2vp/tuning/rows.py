@@ -35,7 +35,8 @@ class RunRow:
         status: ``stopped`` is ASHA's decision, ``failed`` is not.
         reason: why it stopped or failed.
         epochs_done: so far.
-        last_val_top1: of the last epoch done.
+        last_val_top1: of the last epoch done; None, as best_val_top1, before the first epoch and in
+            final runs that train on the validation split too.
         best_val_top1: over the epochs done.
         test_top1: of the last planned epoch, final runs only.
         best_epoch_test_top1: the best over the epochs, as the published code prints it.
@@ -103,14 +104,18 @@ class RunRow:
 
 @dataclass(kw_only=True, slots=True)
 class EpochRow:
-    """One epoch of one run; ``test_top1`` is empty in a search."""
+    """One epoch of one run.
+
+    ``test_top1`` is empty in a search, ``val_loss`` and ``val_top1`` in a final run that trains on
+    the validation split too.
+    """
 
     run_id: str
     epoch: int
     lr: float
     train_loss: float
-    val_loss: float
-    val_top1: float
+    val_loss: float | None
+    val_top1: float | None
     test_top1: float | None
     seconds: float
     images_per_second: float

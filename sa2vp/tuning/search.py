@@ -12,7 +12,8 @@ from rich.console import Console
 from sa2vp.tuning.asha import PerTaskASHA
 from sa2vp.tuning.callbacks import RecordRuns
 from sa2vp.tuning.cluster import check_fits, slots_of_cluster, start_ray, worker_resources
-from sa2vp.tuning.plan import PlanError, SearchPlan, check_precision
+from sa2vp.tuning.plan import PlanError, SearchPlan
+from sa2vp.tuning.plan_checks import check_precision
 from sa2vp.tuning.progress import Progress
 from sa2vp.tuning.protocol import ProtocolSearcher
 from sa2vp.tuning.provenance import gather_provenance
@@ -64,7 +65,7 @@ def search(
         check_precision(plan.precision, resources["GPU"])
         check_fits(resources, plan.workers_per_trial)
         searcher = ProtocolSearcher(
-            plan, record, gather_provenance(session.fingerprints), resources, slots
+            plan, record, gather_provenance(session.data.fingerprints), resources, slots
         )
         with Progress(plan, record, console, slots=slots()) as progress:
             alone = plan.workers_per_trial == 1

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
-from sa2vp.data.loading import load_task
-from sa2vp.data.tasks import suite_tasks
+from sa2vp.data.fingerprint import Manifest, what_changed
 from sa2vp.tuning.plan import PlanError, SearchPlan
+from sa2vp.tuning.plan_data import PlanData
 from sa2vp.tuning.store import ResultsStore, StoreError
 
 
@@ -29,45 +30,44 @@ class Session:
     Attributes:
         plan: what to do.
         store: the results.
-        fingerprints: of each task's data.
+        data: what its tasks' data is.
         set_aside: how many earlier runs were moved to make room.
     """
 
     plan: SearchPlan
     store: ResultsStore
-    fingerprints: dict[str, str]
+    data: PlanData
     set_aside: int
 
 
-def open_session(plan: SearchPlan, *, fresh: bool) -> Session:
-    """Check the plan against its data and its results folder, before anything slow is imported.
+def open_session(plan: SearchPlan, data: PlanData, *, fresh: bool) -> Session:
+    """Check the plan and its data against its results folder, before anything slow is imported.
 
     Args:
         plan: what is asked for.
+        data: what its tasks' data is.
         fresh: set aside what the folder holds and start over.
 
     Raises:
         PlanError: the folder cannot be used, or holds the search of another configuration.
     """
-    tasks = suite_tasks(plan.suite, list(plan.tasks))
-    fingerprints = {task.name: load_task(task).fingerprint for task in tasks}
     try:
         store = ResultsStore(plan.results)
-        set_aside = continue_or_refuse(store, plan, fingerprints, fresh=fresh)
+        set_aside = continue_or_refuse(store, plan, data, fresh=fresh)
     except StoreError as error:
         raise PlanError("--results", str(error)) from error
-    return Session(plan, store, fingerprints, set_aside)
+    return Session(plan, store, data, set_aside)
 
 
 def continue_or_refuse(
-    store: ResultsStore, plan: SearchPlan, fingerprints: dict[str, str], *, fresh: bool
+    store: ResultsStore, plan: SearchPlan, data: PlanData, *, fresh: bool
 ) -> int:
     """Note what the folder is searched with; refuse to mix it with anything else.
 
     Args:
         store: the results.
         plan: what is asked for.
-        fingerprints: of each task's data.
+        data: what its tasks' data is.
         fresh: set aside what is there and start over.
 
     Returns:
@@ -78,34 +78,64 @@ def continue_or_refuse(
             that differs.
     """
     name = f"search-{plan.suite}.json"
-    set_aside = _set_suite_aside(store, plan.suite, name) if fresh else 0
-    try:
-        noted: dict[str, str] = json.loads(store.read_text(name) or "{}")
-    except json.JSONDecodeError as error:
-        raise StoreError(f"{name} is damaged; move it away ({error})") from error
+    set_aside = _set_suite_aside(store, plan.suite) if fresh else 0
+    noted: dict[str, str] = read_json(store, name)
     if not store.run_ids(plan.suite):
         noted = {}  # a search that was refused later, or stopped at once, left nothing to mix with
-    asked = plan.identity(fingerprints)
+    asked = plan.identity(data.fingerprints)
     for key, value in asked.items():
         if noted.get(key, value) != value:
             raise PlanError(
                 key if key.startswith("--") else "--results",
-                f"{plan.results} holds a search with {_difference(key, noted[key], value)}; "
+                f"{plan.results} holds a search with {_difference(key, noted[key], value)}"
+                f"{_changes(store, plan, data, key)}; "
                 "repeat that, choose another --results, or start over with --fresh",
             )
     store.write_text(name, json.dumps(noted | asked, indent=2))
+    known = read_json(store, data_file(plan.suite))
+    store.write_text(data_file(plan.suite), json.dumps(known | data.described(), indent=2))
     return set_aside
+
+
+def data_file(suite: str) -> str:
+    """Name the file in the results that says what a suite's data is, by task."""
+    return f"data-{suite}.json"
+
+
+def read_json(store: ResultsStore, name: str) -> dict[str, Any]:
+    """Read an object; an empty one where there is no file.
+
+    Raises:
+        StoreError: the file is damaged.
+    """
+    try:
+        found = json.loads(store.read_text(name) or "{}")
+    except json.JSONDecodeError as error:
+        raise StoreError(f"{name} is damaged; move it away ({error})") from error
+    if not isinstance(found, dict):
+        raise StoreError(f"{name} is damaged; move it away (no JSON object)")
+    return found
+
+
+def _changes(store: ResultsStore, plan: SearchPlan, data: PlanData, key: str) -> str:
+    """Tell what has changed in a task's data, where the results say what they were."""
+    task = key.removeprefix("data of ")
+    described = read_json(store, data_file(plan.suite)).get(task)
+    if task == key or described is None:
+        return ""
+    return f" ({what_changed(Manifest(**described['manifest']), data.manifests[task])})"
 
 
 def _difference(key: str, noted: str, asked: str) -> str:
     if key == "--checkpoint" or not key.startswith("--"):
-        return f"another {key.removeprefix('--')}"
+        return f"different {key.removeprefix('--')}"
     return f"{key} {noted}, not {asked}"
 
 
-def _set_suite_aside(store: ResultsStore, suite: str, name: str) -> int:
+def _set_suite_aside(store: ResultsStore, suite: str) -> int:
     folder = superseded_folder()
     run_ids = store.run_ids(suite)
     store.set_aside(run_ids, folder)
-    store.move(name, f"{folder}/{name}")
+    for name in (f"search-{suite}.json", data_file(suite)):
+        store.move(name, f"{folder}/{name}")
     return len(run_ids)

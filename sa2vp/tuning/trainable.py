@@ -11,7 +11,8 @@ from typing import Any
 import torch
 from ray import tune
 
-from sa2vp.data.tasks import suite_tasks
+from sa2vp.data.options import DataOptions
+from sa2vp.data.tasks import Task
 from sa2vp.models import Backbone, load_backbone
 from sa2vp.models.fingerprint import fingerprint
 from sa2vp.training.allocator import keep_freed_memory
@@ -27,8 +28,9 @@ _fingerprint_once = lru_cache(maxsize=1)(fingerprint)
 class SA2VPTrainable(tune.Trainable):
     """Trains the run that its configuration describes, an epoch a step.
 
-    The configuration holds ``run_id``, ``suite``, ``task``, ``phase``, ``backbone``,
-    ``checkpoint``, ``image_size`` (or None), ``settings`` (as :class:`SA2VPSettings` takes them),
+    The configuration holds ``run_id``, ``task`` (its name), ``task_row`` and ``data`` (as
+    :class:`Task` and :class:`DataOptions` take them), ``phase``, ``backbone``, ``checkpoint``,
+    ``image_size`` (or None), ``settings`` (as :class:`SA2VPSettings` takes them),
     ``precision``, ``threads``, ``resume`` (the URI of a checkpoint, or None) and ``resources`` (of
     Ray, by name). Actors are reused: the backbone stays loaded from run to run.
     """
@@ -87,13 +89,13 @@ def start_run(
     """
     if device is None:
         device = torch.device("cuda" if config["resources"].get("GPU", 0) > 0 else "cpu")
-    (task,) = suite_tasks(config["suite"], [config["task"]])
     backbone = _load_backbone_once(config["backbone"], config["checkpoint"], config["image_size"])
     run = build_run(
-        task,
+        Task(**config["task_row"]),
         backbone,
         SA2VPSettings(**config["settings"]),
-        test=config["phase"] == "final",
+        final=config["phase"] == "final",
+        data=DataOptions(**config["data"]),
         precision=config["precision"],
         device=device,
     )

@@ -9,6 +9,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Literal
 
 from pydantic import TypeAdapter, ValidationError
 from safetensors import SafetensorError, safe_open
@@ -47,9 +48,10 @@ class Card:
     Attributes:
         num_classes: labels run from 0 to ``num_classes - 1``.
         class_names: by label, where the task knows them.
-        last_val_top1: of the last epoch.
+        last_val_top1: of the last epoch; None where the run trained on the validation split too.
         test_top1: of the last epoch.
         image_size: height and width in pixels that the backbone sees.
+        transform: of the task, as :class:`~sa2vp.data.tasks.Task` has it.
     """
 
     schema_version: int = SCHEMA_VERSION
@@ -59,11 +61,12 @@ class Card:
     num_classes: int
     class_names: list[str] | None = None
     setting: Setting
-    last_val_top1: float
+    last_val_top1: float | None
     test_top1: float
     backbone: str
     backbone_fingerprint: str
     image_size: int
+    transform: Literal["resize", "crop"]
     data_fingerprint: str
     versions: dict[str, str]
     commit: str | None
@@ -85,15 +88,22 @@ class Card:
         values["class_names"] = ", ".join(self.class_names or ["not known"])
         values["versions"] = ", ".join(f"{name} {number}" for name, number in self.versions.items())
         values["commit"] = self.commit or "not known"
-        for name in ("last_val_top1", "test_top1"):
-            values[name] = f"{values[name]:.2f} %"
+        validated = self.last_val_top1 is not None
+        values["last_val_top1"] = f"{self.last_val_top1:.2f} %" if validated else "trained on it"
+        values["test_top1"] = f"{self.test_top1:.2f} %"
         return {name: str(value) for name, value in values.items()}
 
 
 _CARDS = TypeAdapter(Card)
 
 
-def card_of(row: RunRow, num_classes: int, class_names: Sequence[str] | None = None) -> Card:
+def card_of(
+    row: RunRow,
+    num_classes: int,
+    *,
+    transform: str = "resize",
+    class_names: Sequence[str] | None = None,
+) -> Card:
     """Make the card of a completed final run.
 
     Raises:
@@ -101,7 +111,7 @@ def card_of(row: RunRow, num_classes: int, class_names: Sequence[str] | None = N
     """
     values = asdict(row)
     values |= {"setting": values, "versions": json.loads(row.versions)}
-    values |= {"num_classes": num_classes, "class_names": class_names}
+    values |= {"num_classes": num_classes, "class_names": class_names, "transform": transform}
     try:
         return _CARDS.validate_python(values)
     except ValidationError as error:

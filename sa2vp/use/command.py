@@ -114,7 +114,7 @@ def predict(
     exported = source.load_export()
     top_k = checked_top_k(top_k, exported.card)
     trained = source.load_model(exported)
-    from sa2vp.use.model import evaluation_transform  # noqa: PLC0415 - as above
+    from sa2vp.use.model import evaluation_input  # noqa: PLC0415 - as above
     from sa2vp.use.prediction import (  # noqa: PLC0415 - as above
         predict,
         read_batches,
@@ -122,7 +122,9 @@ def predict(
         write_predictions,
     )
 
-    batches = read_batches(folder.root, folder.paths, evaluation_transform(trained), batch_size)
+    batches = read_batches(
+        folder.root, folder.paths, evaluation_input(trained, exported.card), batch_size
+    )
     with progress() as bar:
         shown = bar.add_task("images", total=len(folder.paths))
         predictions = predict(trained, batches, top_k, lambda count: bar.advance(shown, count))
@@ -153,18 +155,18 @@ def explain(
     exported = source.load_export()
     trained = source.load_model(exported)
     # As above.
+    from sa2vp.data.decoding import UnreadableImageError  # noqa: PLC0415
     from sa2vp.use.explanation import explain as draw  # noqa: PLC0415
-    from sa2vp.use.images import UnreadableImageError, read_image  # noqa: PLC0415
-    from sa2vp.use.model import evaluation_transform  # noqa: PLC0415
+    from sa2vp.use.model import evaluation_input  # noqa: PLC0415
     from sa2vp.use.overlays import save_figure  # noqa: PLC0415
 
-    prepare = evaluation_transform(trained)
+    prepare = evaluation_input(trained, exported.card)
     unreadable = {}
     for image, target in targets.items():
         try:
-            prepared = prepare(read_image(image)[None])
+            prepared = prepare(image)
         except UnreadableImageError as error:
-            unreadable[str(image)] = str(error)
+            unreadable[str(image)] = error.reason
             continue
         save_figure(draw(trained, exported.card, image.name, prepared), target)
         console.print(f"Written: {target}")

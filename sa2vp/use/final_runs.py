@@ -9,11 +9,12 @@ from pathlib import Path
 from ray import tune
 from torch import Tensor
 
-from sa2vp.data.tasks import TASKS
+from sa2vp.data.tasks import CUSTOM_TRANSFORM, TASKS
 from sa2vp.training.checkpoint import Checkpoint, CheckpointError
 from sa2vp.tuning.protocol import run_settings
 from sa2vp.tuning.record import METHOD, RunRecord
 from sa2vp.tuning.rows import RunRow
+from sa2vp.tuning.session import data_file, read_json
 from sa2vp.tuning.store import ResultsStore, StoreError
 from sa2vp.use.card import card_of
 from sa2vp.use.errors import UseError, shortened
@@ -40,8 +41,13 @@ def load_final_run(results: str, *, task: str | None = None, run_id: str | None 
         arrays = _learned_arrays(store, row)
     except StoreError as error:
         raise UseError(f"--results: {error}") from error
-    names = class_names(row.suite, row.task)
-    return Export(card_of(row, len(arrays["head.bias"]), names), arrays, f"run {row.run_id}")
+    card = card_of(
+        row,
+        len(arrays["head.bias"]),
+        transform=transform_of(row),
+        class_names=class_names(store, row),
+    )
+    return Export(card, arrays, f"run {row.run_id}")
 
 
 def named_final_run(rows: Sequence[RunRow], run_id: str) -> RunRow:
@@ -89,11 +95,16 @@ def best_final_run(rows: Sequence[RunRow], task: str) -> RunRow:
     return min(completed, key=lambda row: (-(row.last_val_top1 or 0.0), row.seed))
 
 
-def class_names(suite: str, task: str) -> Sequence[str] | None:
-    """Give a task's class names by label, where its row has them."""
-    rows = [row for row in TASKS if (row.suite, row.name) == (suite, task)]
-    names: Sequence[str] | None = getattr(rows[0], "class_names", None) if rows else None
-    return names
+def class_names(store: ResultsStore, row: RunRow) -> list[str] | None:
+    """Give a task's class names by label, where its data has them."""
+    described = read_json(store, data_file(row.suite)).get(row.task, {})
+    return described.get("classes") or None
+
+
+def transform_of(row: RunRow) -> str:
+    """Tell how a run's images become the model's input; all custom tasks do so alike."""
+    transforms = [t.transform for t in TASKS if (t.suite, t.name) == (row.suite, row.task)]
+    return transforms[0] if transforms else CUSTOM_TRANSFORM
 
 
 def _finals(rows: Sequence[RunRow]) -> list[RunRow]:

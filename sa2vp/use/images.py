@@ -6,16 +6,15 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from PIL import Image
 from torch import Tensor
 from torchvision.datasets.folder import IMG_EXTENSIONS
-from torchvision.transforms.functional import pil_to_tensor
 
+from sa2vp.data.cropping import gather_crops
+from sa2vp.data.decoding import decode
+from sa2vp.data.listing import FolderSource
+from sa2vp.data.resizing import Resizing
+from sa2vp.data.transforms import Normalise
 from sa2vp.use.errors import UseError
-
-
-class UnreadableImageError(ValueError):
-    """A file that cannot be decoded; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,16 +90,23 @@ def _relative(path: Path, root: Path) -> str:
     return path.relative_to(root).as_posix()
 
 
-def read_image(path: Path) -> Tensor:
-    """Decode an image, uint8 ``(3, H, W)``, RGB; of several frames the first.
+@dataclass(frozen=True, slots=True)
+class EvaluationInput:
+    """Turns image files into the model's input, as the run's own evaluation does.
 
-    Raises:
-        UnreadableImageError: it cannot be decoded whole.
+    Attributes:
+        resizing: of the task.
     """
-    try:
-        with Image.open(path) as image:
-            decoded: Tensor = pil_to_tensor(image.convert("RGB"))
-            return decoded
-    except Exception as error:  # damaged images end in many kinds of errors
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise UnreadableImageError(reason) from error
+
+    resizing: Resizing
+
+    def __call__(self, path: Path) -> Tensor:
+        """Give ``(1, 3, size, size)``.
+
+        Raises:
+            UnreadableImageError: the file cannot be decoded whole.
+        """
+        path = path.resolve()
+        pixels = decode(FolderSource(path.parent), path.name, self.resizing)
+        size = self.resizing.size
+        return Normalise((size, size))(gather_crops(lambda _: pixels, [0], size))

@@ -6,12 +6,14 @@ from pathlib import Path
 
 import torch
 
-from sa2vp.data.transforms import Normalise
+from sa2vp.data.resizing import Resizing
 from sa2vp.models import SA2VP, Backbone, create_sa2vp, load_backbone
 from sa2vp.models.fingerprint import fingerprint
 from sa2vp.training.build import input_size
+from sa2vp.use.card import Card
 from sa2vp.use.errors import UseError
 from sa2vp.use.export import Export, read_export
+from sa2vp.use.images import EvaluationInput
 
 
 def load_exported(
@@ -70,9 +72,9 @@ def build_model(
     return model.to(next(frozen.parameters()).device)
 
 
-def evaluation_transform(model: SA2VP) -> Normalise:
-    """Give what turns decoded images into the model's input, as in the run's own evaluation."""
-    return Normalise(input_size(model.backbone))
+def evaluation_input(model: SA2VP, card: Card) -> EvaluationInput:
+    """Give what turns image files into the model's input, as in the run's own evaluation."""
+    return EvaluationInput(Resizing(input_size(model.backbone)[0], card.transform))
 
 
 def check_backbone(export: Export, backbone: Backbone, name: str) -> None:

@@ -14,12 +14,12 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from sa2vp.data.decoding import UnreadableImageError
 from sa2vp.models import SA2VP
 from sa2vp.use.files import whole_file
-from sa2vp.use.images import UnreadableImageError, read_image
 
-Prepare = Callable[[Tensor], Tensor]
-"""From uint8 images ``(B, 3, H, W)`` to the model's input."""
+Prepare = Callable[[Path], Tensor]
+"""From an image file to the model's input, ``(1, 3, height, width)``."""
 
 _MAX_DECODERS = 4
 
@@ -50,15 +50,15 @@ def read_batches(
     Args:
         root: of the paths.
         paths: of the images.
-        prepare: applied to each image alone, because sizes differ.
+        prepare: reads an image.
         batch_size: images in a batch.
     """
 
     def read(path: str) -> Tensor | str:
         try:
-            return prepare(read_image(root / path)[None])
+            return prepare(root / path)
         except UnreadableImageError as error:
-            return str(error)
+            return error.reason
 
     groups = [paths[start : start + batch_size] for start in range(0, len(paths), batch_size)]
     ahead: deque[list[Future[Tensor | str]]] = deque()

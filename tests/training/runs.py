@@ -13,20 +13,21 @@ from pathlib import Path
 import torch
 from tiny import make_tiny_backbone
 
+from sa2vp.data.examples import TensorExamples
 from sa2vp.data.transforms import Normalise
 from sa2vp.models import create_sa2vp
 from sa2vp.models.learned import LearnedArrays
 from sa2vp.training.generators import seed_everything
-from sa2vp.training.run import Examples, TrainingRun
+from sa2vp.training.run import TrainingRun
 from sa2vp.training.settings import SA2VPSettings
 
 
-def examples(count: int, seed: int) -> Examples:
+def examples(count: int, seed: int) -> TensorExamples:
     """Draw random images whose brightness gives their class away."""
     generator = torch.Generator().manual_seed(seed)
     targets = torch.randint(0, 4, (count,), generator=generator)
     noise = torch.randint(0, 80, (count, 3, 16, 16), generator=generator)
-    return Examples((noise + 55 * targets[:, None, None, None]).to(torch.uint8), targets)
+    return TensorExamples((noise + 55 * targets[:, None, None, None]).to(torch.uint8), targets)
 
 
 def make_run(

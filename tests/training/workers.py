@@ -62,10 +62,10 @@ def record_evaluated(run: TrainingRun) -> list[int]:
     sums: list[int] = []
     prepare = run._classifier.prepare
 
-    def noting(images: Tensor) -> Tensor:
+    def noting(images: Tensor, mirrored: Tensor | None) -> Tensor:
         if not run.model.training:
             sums.extend(images.long().sum((1, 2, 3)).tolist())
-        return prepare(images)
+        return prepare(images, mirrored)
 
     object.__setattr__(run._classifier, "prepare", noting)
     return sums

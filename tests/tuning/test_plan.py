@@ -28,7 +28,10 @@ def test_tasks_keep_the_order_of_the_suite() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"suite": "imagenet"}, r"^--suite: unknown suite 'imagenet'; known: demo$"),
+        (
+            {"suite": "imagenet"},
+            r"^--suite: unknown suite 'imagenet'; known: demo, fgvc, vtab-1k, hta, custom$",
+        ),
         ({"tasks": "digits,cub"}, r"^--tasks: unknown task 'cub' .*known: digits, location, or"),
         ({"tasks": ""}, r"^--tasks: unknown task ''"),
         ({"backbone": "vit-b61"}, r"^--backbone: unknown backbone 'vit-b61'; known: demo, vit-b16"),

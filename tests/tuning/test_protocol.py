@@ -10,15 +10,26 @@ import pytest
 from ray.tune.search import Searcher
 from rows import metrics, run_row
 
+from sa2vp.data.fingerprint import Manifest
 from sa2vp.training.checkpoint import Checkpoint
 from sa2vp.tuning.plan import PlanError, SearchOptions, SearchPlan, make_plan
+from sa2vp.tuning.plan_data import PlanData
 from sa2vp.tuning.protocol import ProtocolSearcher
 from sa2vp.tuning.provenance import gather_provenance
 from sa2vp.tuning.record import RunRecord
 from sa2vp.tuning.session import continue_or_refuse
 from sa2vp.tuning.store import ResultsStore
 
-FINGERPRINTS = {"digits": "d", "location": "l", "orientation": "o"}
+TASKS = ("digits", "location", "orientation")
+
+
+def plan_data(contents: str = "same") -> PlanData:
+    split = {"images": 320, "labels": "same", "contents": contents}
+    manifests = {task: Manifest({"train": split}) for task in TASKS}
+    return PlanData(manifests, {task: ["0", "1"] for task in TASKS})
+
+
+DATA = plan_data()
 
 
 class Driver:
@@ -29,7 +40,11 @@ class Driver:
         self.store = ResultsStore(str(results))
         self.record = RunRecord(self.store, "demo")
         self.searcher = ProtocolSearcher(
-            self.plan, self.record, gather_provenance(FINGERPRINTS), {"CPU": 1.0}, lambda: slots
+            self.plan,
+            self.record,
+            gather_provenance(DATA.fingerprints),
+            {"CPU": 1.0},
+            lambda: slots,
         )
         self.ids: dict[str, str] = {}
 
@@ -206,35 +221,36 @@ def test_results_of_another_configuration_are_refused(
     tmp_path: Path, changes: dict[str, Any], message: str
 ) -> None:
     store = ResultsStore(str(tmp_path))
-    continue_or_refuse(store, options_of(tmp_path), FINGERPRINTS, fresh=False)
+    continue_or_refuse(store, options_of(tmp_path), DATA, fresh=False)
     store.write_run(run_row(TRIALS[0]))
     with pytest.raises(PlanError, match=message):
-        continue_or_refuse(store, options_of(tmp_path, **changes), FINGERPRINTS, fresh=False)
+        continue_or_refuse(store, options_of(tmp_path, **changes), DATA, fresh=False)
     more = options_of(tmp_path, trials=20, seeds=5, tasks="digits", workers_per_trial=2)
-    assert continue_or_refuse(store, more, FINGERPRINTS, fresh=False) == 0
+    assert continue_or_refuse(store, more, DATA, fresh=False) == 0
 
 
 def test_a_search_that_came_to_nothing_binds_nobody(tmp_path: Path) -> None:
     store = ResultsStore(str(tmp_path))
-    continue_or_refuse(store, options_of(tmp_path, epochs=7), FINGERPRINTS, fresh=False)
-    continue_or_refuse(store, options_of(tmp_path), FINGERPRINTS, fresh=False)
+    continue_or_refuse(store, options_of(tmp_path, epochs=7), DATA, fresh=False)
+    continue_or_refuse(store, options_of(tmp_path), DATA, fresh=False)
     assert json.loads((tmp_path / "search-demo.json").read_text())["--epochs"] == "10"
 
 
 def test_changed_data_is_refused(tmp_path: Path) -> None:
     store, plan = ResultsStore(str(tmp_path)), options_of(tmp_path)
-    continue_or_refuse(store, plan, FINGERPRINTS, fresh=False)
+    continue_or_refuse(store, plan, DATA, fresh=False)
     store.write_run(run_row(TRIALS[0]))
-    with pytest.raises(PlanError, match=r"^--results: .* another data of digits; .*--fresh"):
-        continue_or_refuse(store, plan, FINGERPRINTS | {"digits": "x"}, fresh=False)
+    told = r"different data of digits \(contents of images of train differ\); .*--fresh"
+    with pytest.raises(PlanError, match=rf"^--results: .* {told}"):
+        continue_or_refuse(store, plan, plan_data("changed"), fresh=False)
 
 
 def test_fresh_starts_over_and_deletes_nothing(tmp_path: Path) -> None:
     Driver(tmp_path, **DIGITS).run_all({})
     store = ResultsStore(str(tmp_path))
-    continue_or_refuse(store, options_of(tmp_path), FINGERPRINTS, fresh=False)
+    continue_or_refuse(store, options_of(tmp_path), DATA, fresh=False)
     changed = options_of(tmp_path, epochs=7)
-    assert continue_or_refuse(store, changed, FINGERPRINTS, fresh=True) == 5
+    assert continue_or_refuse(store, changed, DATA, fresh=True) == 5
     assert store.read_runs() == []
     assert len(list(tmp_path.glob("superseded/*/runs/*.parquet"))) == 5
     assert json.loads((tmp_path / "search-demo.json").read_text())["--epochs"] == "7"

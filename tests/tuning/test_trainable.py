@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from test_micro_batch import GPU_ERROR, SmallMemory
 
+from sa2vp.data.options import DataOptions
+from sa2vp.data.tasks import suite_tasks
 from sa2vp.models import load_backbone
 from sa2vp.models.fingerprint import fingerprint
 from sa2vp.tuning import trainable
@@ -29,8 +31,9 @@ SETTINGS = {
 def config(phase: str = "search", task: str = "digits", **settings: Any) -> dict[str, Any]:
     return {
         "run_id": f"demo-{task}-{phase}",
-        "suite": "demo",
         "task": task,
+        "task_row": asdict(suite_tasks("demo", [task])[0]),
+        "data": asdict(DataOptions()),
         "phase": phase,
         "backbone": "demo",
         "checkpoint": None,

@@ -84,7 +84,7 @@ def test_unreadable_images_are_named_and_the_others_drawn(
     images[0].write_text("no image")
     out = images[0].parent / "new" / "overlays"
     assert sa2vp("explain", *images, "--model", model_file, "--out", out) == 1
-    assert capsys.readouterr().err.startswith(f"no overlay: {images[0]}: cannot identify")
+    assert capsys.readouterr().err.startswith(f"no overlay: {images[0]}: no image of")
     assert [picture.name for picture in out.iterdir()] == [f"{images[1].stem}.overlay.png"]
 
 

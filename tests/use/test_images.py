@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
 
+from sa2vp.data.decoding import UnreadableImageError
+from sa2vp.data.resizing import Resizing
 from sa2vp.use.errors import UseError
-from sa2vp.use.images import UnreadableImageError, find_images, read_image
+from sa2vp.use.images import EvaluationInput, find_images
 
 
 def make_image(path: Path, colour: tuple[int, ...] = (10, 20, 30), mode: str = "RGB") -> Path:
@@ -74,15 +77,26 @@ def test_folders_without_images_are_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("mode", "colour", "expected"),
-    [("RGB", (10, 20, 30), [10, 20, 30]), ("L", 7, [7, 7, 7]), ("RGBA", (1, 2, 3, 0), [1, 2, 3])],
+    [
+        ("RGB", (0, 51, 255), [-1, -0.6, 1]),
+        ("L", 51, [-0.6, -0.6, -0.6]),
+        ("RGBA", (0, 51, 255, 0), [-1, -0.6, 1]),
+    ],
 )
-def test_every_kind_of_image_becomes_rgb(
-    tmp_path: Path, mode: str, colour: tuple[int, ...], expected: list[int]
+def test_every_kind_of_image_becomes_normalised_rgb(
+    tmp_path: Path, mode: str, colour: tuple[int, ...], expected: list[float]
 ) -> None:
-    image = read_image(make_image(tmp_path / "a.png", colour, mode))
-    assert image.dtype == torch.uint8
-    assert image.shape == (3, 2, 3)
-    assert image[:, 1, 2].tolist() == expected
+    prepared = EvaluationInput(Resizing(4, "resize"))(make_image(tmp_path / "a.png", colour, mode))
+    assert prepared.shape == (1, 3, 4, 4)
+    assert prepared[0, :, 1, 2].tolist() == pytest.approx(expected)
+
+
+def test_the_centre_is_cropped_where_the_run_does_so(tmp_path: Path) -> None:
+    columns = np.tile(np.arange(16, dtype=np.uint8), (8, 1))  # already 8 pixels high: not resized
+    Image.fromarray(columns).save(tmp_path / "a.png")
+    prepared = EvaluationInput(Resizing(7, "crop"))(tmp_path / "a.png")
+    # Of 9 columns that are left out, 4 are on the left: half of 9, rounded to even.
+    assert (prepared[0, 0, 0] * 127.5 + 127.5).round().tolist() == [4, 5, 6, 7, 8, 9, 10]
 
 
 def test_what_cannot_be_decoded_whole_is_unreadable(tmp_path: Path) -> None:
@@ -90,8 +104,9 @@ def test_what_cannot_be_decoded_whole_is_unreadable(tmp_path: Path) -> None:
     path = tmp_path / "a.png"
     Image.fromarray(noise).save(path)
     path.write_bytes(path.read_bytes()[:4000])
+    prepare = EvaluationInput(Resizing(4, "resize"))
     with pytest.raises(UnreadableImageError, match="truncated"):
-        read_image(path)
+        prepare(path)
     path.write_text("no image")
-    with pytest.raises(UnreadableImageError, match="cannot identify"):
-        read_image(path)
+    with pytest.raises(UnreadableImageError, match="no image of a known format"):
+        prepare(path)

@@ -1,0 +1,135 @@
+"""Is a task's data there, whole, and what it should be?"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from itertools import combinations
+from pathlib import Path
+
+from sa2vp.data.examination import Facts, examine
+from sa2vp.data.fingerprint import Manifest, make_manifest
+from sa2vp.data.listing import DataError, Listing, SplitList
+from sa2vp.data.loading import load_task
+from sa2vp.data.options import DataOptions
+from sa2vp.data.reading import read_task
+from sa2vp.data.tasks import Task
+
+SHOWN = 3
+"""Images or classes that a line names; the others it counts."""
+
+
+@dataclass(kw_only=True, slots=True)
+class TaskReport:
+    """What was found of a task's data.
+
+    Attributes:
+        folder: of the dataset; empty for a suite that brings its own images, or where none is.
+        images: of each split.
+        classes: the labels' names, in order.
+        classes_in_train: how many of them the training split has.
+        problems: that a search would fail of or be wrong with, a line each.
+        remarks: that the user should know, a line each.
+        manifest: None where the data cannot be listed.
+    """
+
+    folder: str = ""
+    images: dict[str, int] = field(default_factory=dict)
+    classes: list[str] = field(default_factory=list)
+    classes_in_train: int | None = None
+    problems: list[str] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
+    manifest: Manifest | None = None
+
+
+def check_task(
+    task: Task, options: DataOptions, progress: Callable[[], None] | None = None
+) -> TaskReport:
+    """Check a task's data: lists, labels, every image, and that no image is in two splits.
+
+    An image that two splits list is a problem: its accuracy would be that of memory. Different
+    files with the same content are a remark, since some published splits contain such copies, as
+    are classes that train lacks: 800 images drawn from 397 classes miss some.
+
+    Args:
+        task: whose data.
+        options: where it lies.
+        progress: called after each image.
+    """
+    if task.format == "drawn":
+        return _drawn(task)
+    try:
+        listing = read_task(task, Path(options.data_dir or "."))
+    except DataError as error:
+        return TaskReport(problems=[str(error)])
+    names = listing.names(tuple(listing.splits))
+    facts = examine(listing.source, names, options.cache_path, progress)
+    return TaskReport(
+        folder=str(listing.folder),
+        images={split: len(images) for split, images in listing.splits.items()},
+        classes=list(listing.classes),
+        classes_in_train=len(set(listing.splits["train"].labels.tolist())),
+        problems=[
+            *_in_two_splits(listing),
+            *(f"{fact.name}: {fact.damage}" for fact in facts.values() if fact.damage),
+        ],
+        remarks=[*_missing_classes(task, listing.splits["train"]), *_copies(listing, facts)],
+        manifest=make_manifest(listing, {name: fact.digest for name, fact in facts.items()}),
+    )
+
+
+def _drawn(task: Task) -> TaskReport:
+    data = load_task(task)
+    splits = {"train": data.train, "val": data.val, "test": data.test}
+    return TaskReport(
+        images={name: len(split) for name, split in splits.items()},
+        classes=[str(label) for label in range(task.num_classes)],
+        classes_in_train=len(set(data.train.labels.tolist())),
+        manifest=Manifest({"all": {"contents": data.fingerprint}}),
+    )
+
+
+def _missing_classes(task: Task, train: SplitList) -> list[str]:
+    missing = sorted(set(range(task.num_classes)) - set(train.labels.tolist()))
+    if not missing:
+        return []
+    listed = _shortened([str(label) for label in missing])
+    return [
+        f"train has {task.num_classes - len(missing)} of {task.num_classes} classes; no {listed}"
+    ]
+
+
+def _in_two_splits(listing: Listing) -> list[str]:
+    lines = []
+    for first, second in combinations(listing.splits, 2):
+        both = sorted(set(listing.splits[first].names) & set(listing.splits[second].names))
+        if both:
+            lines.append(f"{first} and {second} share {len(both)} images: {_shortened(both)}")
+    return lines
+
+
+def _copies(listing: Listing, facts: Mapping[str, Facts]) -> list[str]:
+    """Name images of different splits and names whose content is the same."""
+    by_digest: dict[str, dict[str, str]] = defaultdict(dict)
+    for split, images in listing.splits.items():
+        for name in images.names:
+            by_digest[facts[name].digest].setdefault(split, name)
+    lines = []
+    for first, second in combinations(listing.splits, 2):
+        pairs = [
+            f"{found[first]} = {found[second]}"
+            for digest, found in by_digest.items()
+            if digest and first in found and second in found and found[first] != found[second]
+        ]
+        if pairs:
+            lines.append(
+                f"{len(pairs)} images of {second} have the content of one of {first}: "
+                f"{_shortened(pairs)}"
+            )
+    return lines
+
+
+def _shortened(items: list[str]) -> str:
+    more = f" and {len(items) - SHOWN} more" if len(items) > SHOWN else ""
+    return ", ".join(items[:SHOWN]) + more

@@ -1,0 +1,184 @@
+"""One's own data: a folder of class folders, or a table of paths, labels and splits."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from sklearn.model_selection import train_test_split
+
+from sa2vp.data.listing import SPLITS, DataError, FolderSource, Listing
+from sa2vp.data.readers.entries import check_name, make_split
+from sa2vp.data.tasks import CUSTOM_TRANSFORM, Task
+
+SPLIT_FILE = "sa2vp-split.csv"
+"""Where a split that is made here is written down, so that it is used again."""
+
+SPLIT_FOLDERS = {"train": ("train",), "val": ("val", "valid", "validation"), "test": ("test",)}
+TABLES: dict[str, Callable[[Path], pd.DataFrame]] = {
+    ".csv": lambda path: pd.read_csv(path, dtype=str, keep_default_na=False),  # a class may be NA
+    ".parquet": pd.read_parquet,
+}
+COLUMNS = ["path", "label", "split"]
+SEED = 0
+HELD_OUT = 0.4
+"""Share of a folder's images that are not for training; half of them is val, half test."""
+
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")
+
+
+def custom_task(data: Path) -> Task:
+    """Describe one's own data as a task.
+
+    Args:
+        data: a folder or a table, as :func:`read_custom` takes it.
+
+    Raises:
+        DataError: it is neither, or malformed.
+    """
+    listing = list_custom(data)
+    name = re.sub(r"[^a-z0-9]+", "_", data.resolve().stem.lower()).strip("_")
+    return Task(
+        name=name or "custom", suite="custom", group="custom",
+        num_classes=len(listing.classes), summary=f"images of {data}", format="custom",
+        transform=CUSTOM_TRANSFORM, final_splits=("train", "val"),
+    )  # fmt: skip
+
+
+def read_custom(task: Task, data: Path) -> Listing:
+    """List the images of one's own data; ``task`` is the one made of them."""
+    del task
+    return list_custom(data)
+
+
+def list_custom(data: Path) -> Listing:
+    """List images by their split and class.
+
+    Args:
+        data: a folder with ``train``, ``val`` and ``test``, each with a folder per class; a folder
+            with ``train`` alone, or with the class folders themselves, which is split here, once;
+            or a .csv or .parquet table with columns path, label and split, paths relative to it.
+
+    Raises:
+        DataError: it is none of these, or malformed; names the file or folder.
+    """
+    if data.is_file():
+        return _from_table(data, data.parent)
+    found = {
+        split: next((data / name for name in names if (data / name).is_dir()), None)
+        for split, names in SPLIT_FOLDERS.items()
+    }
+    if all(found.values()):
+        frames = [
+            _class_folders(data, folder).assign(split=s) for s, folder in found.items() if folder
+        ]
+        return _listing(pd.concat(frames), data, data)
+    if found["val"] or found["test"]:
+        missing = ", ".join(split for split, folder in found.items() if folder is None)
+        raise DataError(
+            f"{data}: has no folder {missing}; give train, val and test, or train alone"
+        )
+    if not (data / SPLIT_FILE).exists():
+        _write_split(data, _class_folders(data, found["train"] or data))
+    listing = _from_table(data / SPLIT_FILE, data)
+    _check_complete(data, listing, _class_folders(data, found["train"] or data))
+    return listing
+
+
+def _class_folders(root: Path, folder: Path) -> pd.DataFrame:
+    """List the images of class folders: path relative to ``root``, and label."""
+    rows = [
+        (path.relative_to(root).as_posix(), of_class.name)
+        for of_class in sorted(folder.iterdir())
+        if of_class.is_dir() and not of_class.name.startswith(".")
+        for path in sorted(of_class.rglob("*"))
+        if path.suffix.lower() in IMAGE_SUFFIXES
+    ]
+    if not rows:
+        raise DataError(f"{folder}: no images in class folders; expected class/image.jpg")
+    return pd.DataFrame(rows, columns=["path", "label"])
+
+
+def _write_split(data: Path, images: pd.DataFrame) -> None:
+    """Divide images by class, 60, 20 and 20 %, and write down how."""
+    few = [label for label, count in Counter(images["label"]).items() if count < 5]
+    if few:
+        raise DataError(
+            f"{data}: class {few[0]} has fewer than 5 images; give train, val and test folders"
+        )
+    rest, held_out = train_test_split(
+        images, test_size=HELD_OUT, stratify=images["label"], random_state=SEED
+    )
+    val, test = train_test_split(
+        held_out, test_size=0.5, stratify=held_out["label"], random_state=SEED
+    )
+    parts = zip((rest, val, test), SPLITS, strict=True)
+    table = pd.concat([part.assign(split=split) for part, split in parts]).sort_values("path")
+    partial = data / f"{SPLIT_FILE}.partial"
+    try:
+        table.to_csv(partial, index=False)
+        partial.replace(data / SPLIT_FILE)
+    except OSError as error:
+        raise DataError(
+            f"{data / SPLIT_FILE}: cannot be written ({error.strerror}); give a table of path, "
+            "label and split instead of the folder"
+        ) from error
+
+
+def _check_complete(data: Path, listing: Listing, images: pd.DataFrame) -> None:
+    """Refuse a written split of other images than there are now."""
+    listed, there = set(listing.names(SPLITS)), set(images["path"])
+    if listed != there:
+        name = min(listed ^ there)
+        raise DataError(
+            f"{data / SPLIT_FILE}: {'lacks' if name in there else 'lists the missing'} {name}; "
+            "delete the file to split anew"
+        )
+
+
+def _from_table(path: Path, root: Path) -> Listing:
+    read = TABLES.get(path.suffix.lower())
+    if read is None:
+        raise DataError(f"{path}: expected a folder, or a table ending in {', '.join(TABLES)}")
+    try:
+        table = read(path)
+    except Exception as error:  # damaged tables end in many kinds of errors
+        reason = " ".join(str(error).split())
+        raise DataError(f"{path}: cannot be read ({reason})") from error
+    missing = [name for name in COLUMNS if name not in table.columns]
+    if missing:
+        raise DataError(f"{path}: no column {missing[0]}; expected {', '.join(COLUMNS)}")
+    lacking = (table[COLUMNS].isna() | (table[COLUMNS] == "")).any(axis=1)
+    if lacking.any():
+        raise DataError(f"{path}: row {int(np.flatnonzero(lacking)[0]) + 1} lacks a value")
+    return _listing(table[COLUMNS].astype(str), root, path)
+
+
+def _listing(table: pd.DataFrame, root: Path, where: Path) -> Listing:
+    """Make a listing of text columns path, label and split."""
+    unknown = sorted(set(table["split"]) - set(SPLITS))
+    if unknown:
+        raise DataError(f"{where}: split {unknown[0]!r}; expected {', '.join(SPLITS)}")
+    classes = _ordered(table.loc[table["split"] == "train", "label"].unique().tolist())
+    labels = {name: label for label, name in enumerate(classes)}
+    splits = {}
+    for split in SPLITS:
+        part = table[table["split"] == split]
+        strange = sorted(set(part["label"]) - set(classes))
+        if strange:
+            raise DataError(f"{where}: class {strange[0]} of {split} does not occur in train")
+        names = [check_name(name, str(where)) for name in part["path"]]
+        splits[split] = make_split(
+            where, zip(names, (labels[label] for label in part["label"]), strict=True)
+        )
+    return Listing(root, FolderSource(root), splits, classes)
+
+
+def _ordered(labels: list[str]) -> list[str]:
+    """Sort class names; numbers by their value."""
+    numbers = all(label.isascii() and label.isdecimal() for label in labels)
+    return sorted(labels, key=int) if numbers else sorted(labels)

@@ -1,0 +1,123 @@
+"""What each image contains and whether it can be decoded, found once and remembered."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+import pandas as pd
+from platformdirs import user_cache_path
+
+from sa2vp.data.decoding import UnreadableImageError, blaming
+from sa2vp.data.listing import ImageSource
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """Of one image.
+
+    Attributes:
+        name: as its source knows it.
+        stamp: of its source; as long as that stays, so do the facts.
+        digest: SHA-256 of its content, in hexadecimal digits; empty where it cannot be read.
+        damage: why it cannot be decoded whole; empty where it can.
+    """
+
+    name: str
+    stamp: str
+    digest: str
+    damage: str
+
+
+def examine(
+    source: ImageSource,
+    names: Sequence[str],
+    cache_dir: Path | None = None,
+    progress: Callable[[], None] | None = None,
+) -> dict[str, Facts]:
+    """Read and decode every image that is new or has changed since it was last examined.
+
+    Args:
+        source: of the images.
+        names: may repeat.
+        cache_dir: where facts are remembered; by default the user's cache folder.
+        progress: called after each image, by this thread.
+
+    Returns:
+        The facts of each image, by name.
+    """
+    memory = _memory(source, cache_dir)
+    known = _recall(memory)
+
+    def look(name: str) -> Facts:
+        try:
+            with blaming(name):
+                stamp = source.stamp(name)
+        except UnreadableImageError as error:
+            return Facts(name, "", "", error.reason)
+        remembered = known.get(name)
+        if remembered is not None and remembered.stamp == stamp:
+            return remembered
+        return _decode(source, name, stamp)
+
+    facts: dict[str, Facts] = {}
+    executor = ThreadPoolExecutor(os.cpu_count())
+    try:
+        for found in executor.map(look, dict.fromkeys(names)):
+            facts[found.name] = found
+            if progress is not None:
+                progress()
+    finally:
+        executor.shutdown(cancel_futures=True)  # after Ctrl-C the rest is left
+    if any(known.get(name) != found for name, found in facts.items()):
+        _remember(memory, known | facts)
+    return facts
+
+
+def _decode(source: ImageSource, name: str, stamp: str) -> Facts:
+    digest = ""
+    try:
+        with blaming(name):
+            content, image = source.read(name)
+            digest = hashlib.sha256(content).hexdigest()
+            with image:
+                image.convert("RGB")
+    except UnreadableImageError as error:
+        return Facts(name, stamp, digest, error.reason)
+    return Facts(name, stamp, digest, "")
+
+
+def _memory(source: ImageSource, cache_dir: Path | None) -> Path | None:
+    """Give the file for what is known of a folder; None for images that are no files."""
+    if not source.location:
+        return None
+    key = hashlib.sha256(source.location.encode()).hexdigest()[:32]
+    return (cache_dir or user_cache_path("sa2vp")) / "examined" / f"{key}.parquet"
+
+
+def _recall(memory: Path | None) -> dict[str, Facts]:
+    if memory is None or not memory.exists():
+        return {}
+    try:
+        table = pd.read_parquet(memory)[[field.name for field in fields(Facts)]]
+        facts = (Facts(*row) for row in table.itertuples(index=False, name=None))
+        return {fact.name: fact for fact in facts}
+    except Exception:  # noqa: BLE001 - whatever ails it: the images themselves are still there
+        return {}
+
+
+def _remember(memory: Path | None, facts: dict[str, Facts]) -> None:
+    """Write the facts, whole or not at all; a full disk costs another look, not the search."""
+    if memory is None:
+        return
+    partial = memory.with_suffix(f".{os.getpid()}.partial")
+    try:
+        memory.parent.mkdir(parents=True, exist_ok=True)
+        pd.DataFrame([asdict(fact) for fact in facts.values()]).to_parquet(partial, index=False)
+        partial.replace(memory)
+    except OSError:
+        partial.unlink(missing_ok=True)

@@ -1,0 +1,89 @@
+"""CIFAR-10 and CIFAR-100 as torchvision keeps them: pickled batches of 32 x 32 pixels."""
+
+from __future__ import annotations
+
+import pickle
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sa2vp.data.folders import find_folder
+from sa2vp.data.listing import DataError, Listing
+from sa2vp.data.readers.arrays import Labelled, check_labelled, list_arrays, together
+from sa2vp.data.tasks import Task
+
+SIDE = 32
+
+
+@dataclass(frozen=True, slots=True)
+class _Layout:
+    train: tuple[str, ...]
+    test: str
+    labels: str
+    about: str
+    names: str
+
+
+LAYOUTS = {
+    "cifar10": _Layout(
+        tuple(f"data_batch_{number}" for number in range(1, 6)),
+        "test_batch", "labels", "batches.meta", "label_names",
+    ),
+    "cifar100": _Layout(("train",), "test", "fine_labels", "meta", "fine_label_names"),
+}  # fmt: skip
+"""By the task's format: files, and keys in them."""
+
+
+def read_cifar(task: Task, data_dir: Path) -> Listing:
+    """Read all images of a CIFAR.
+
+    Raises:
+        DataError: a file is missing, damaged, or pickles anything but arrays and plain values.
+    """
+    folder, layout = find_folder(task, data_dir), LAYOUTS[task.format]
+    train = together([_batch(folder / name, layout, task) for name in layout.train])
+    test = _batch(folder / layout.test, layout, task)
+    classes = _class_names(folder / layout.about, layout, task)
+    return list_arrays(folder, [*layout.train, layout.test], train, test, classes)
+
+
+def _batch(path: Path, layout: _Layout, task: Task) -> Labelled:
+    content = _unpickle(path)
+    rows = content.get("data")
+    if isinstance(rows, np.ndarray) and rows.ndim == 2 and rows.shape[1] == 3 * SIDE**2:
+        rows = np.ascontiguousarray(rows.reshape(-1, 3, SIDE, SIDE).transpose(0, 2, 3, 1))
+    return check_labelled(path, task, rows, content.get(layout.labels))
+
+
+def _class_names(path: Path, layout: _Layout, task: Task) -> list[str]:
+    names = _unpickle(path).get(layout.names)
+    if not isinstance(names, list) or len(names) != task.num_classes:
+        raise DataError(f"{path}: {layout.names} are not {task.num_classes} names")
+    return [str(name) for name in names]
+
+
+def _unpickle(path: Path) -> dict[str, Any]:
+    try:
+        with path.open("rb") as file:
+            content = _ArraysOnly(file, encoding="latin1").load()  # Python 2 wrote them
+    except FileNotFoundError:
+        raise DataError(f"{path}: no such file") from None
+    except Exception as error:  # damaged pickles end in many kinds of errors
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise DataError(f"{path}: cannot be read ({reason}); download it again") from error
+    if not isinstance(content, dict):
+        raise DataError(f"{path}: is no batch of a CIFAR; download it again")
+    return content
+
+
+class _ArraysOnly(pickle.Unpickler):
+    """Makes NumPy's arrays and plain values; a pickle that names anything else is refused."""
+
+    def find_class(self, module_name: str, global_name: str) -> Any:
+        module = module_name.replace("numpy.core", "numpy._core")  # its name before NumPy 2
+        known = {"numpy": ("ndarray", "dtype"), "numpy._core.multiarray": ("_reconstruct",)}
+        if global_name not in known.get(module, ()):
+            raise pickle.UnpicklingError(f"it names {module_name}.{global_name}")
+        return super().find_class(module, global_name)

@@ -1,0 +1,95 @@
+"""What every split file is held to, whatever its format."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+
+from sa2vp.data.listing import DataError, SplitList
+from sa2vp.data.tasks import Task
+
+
+def read_text(path: Path) -> str:
+    """Read a split file.
+
+    Raises:
+        DataError: it is missing, or no UTF-8 text.
+    """
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise DataError(f"{path}: no such file") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{path}: cannot be read as UTF-8 text ({error})") from error
+
+
+def read_json_object(path: Path) -> dict[str, object]:
+    """Read a split file in JSON.
+
+    Raises:
+        DataError: it is missing, no JSON object, or has a key twice.
+    """
+
+    def unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
+        names = [name for name, _ in pairs]
+        if len(set(names)) < len(names):
+            twice = next(name for name in names if names.count(name) > 1)
+            raise DataError(f"{path}: lists {twice} twice")
+        return dict(pairs)
+
+    try:
+        content = json.loads(read_text(path), object_pairs_hook=unique)
+    except DataError:
+        raise
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"{path}: no JSON ({error})") from error
+    if not isinstance(content, dict):
+        raise DataError(f'{path}: expected a JSON object, {{"...": ...}}')
+    return content
+
+
+def whole_label(text: str, task: Task, where: str) -> int:
+    """Read a label.
+
+    Raises:
+        DataError: it is no whole number, or none of the task's.
+    """
+    number = text.lstrip("0") or "0"
+    known = text.isascii() and text.isdecimal() and len(number) <= len(str(task.num_classes))
+    if not known or int(number) >= task.num_classes:
+        raise DataError(
+            f"{where}: label {text} of {task.name} is not from 0 to {task.num_classes - 1}"
+        )
+    return int(number)
+
+
+def check_name(name: str, where: str) -> str:
+    """Refuse an image path that leaves its dataset's folder.
+
+    Raises:
+        DataError: names where it stands.
+    """
+    path = PurePosixPath(name)
+    if not name or path.is_absolute() or ".." in path.parts or "\0" in name:
+        raise DataError(f"{where}: {name!r} is no path inside the dataset's folder")
+    return name
+
+
+def make_split(path: Path, entries: Iterable[tuple[str, int]]) -> SplitList:
+    """Make a split of names and labels that were read from a file.
+
+    Raises:
+        DataError: it is empty, or names an image twice.
+    """
+    pairs = list(entries)
+    if not pairs:
+        raise DataError(f"{path}: lists no image")
+    labels: dict[str, int] = {}
+    for name, label in pairs:
+        if name in labels:
+            raise DataError(f"{path}: lists {name} twice")
+        labels[name] = label
+    return SplitList(list(labels), np.array(list(labels.values()), np.int64))

@@ -1,0 +1,157 @@
+"""Each option of a search, checked before Ray or any backbone is started."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sa2vp.data.tasks import Task, suite_tasks
+from sa2vp.training.settings import PRECISIONS
+from sa2vp.tuning.errors import PlanError
+from search_spaces import Choice, TaskSpace
+
+if TYPE_CHECKING:
+    from sa2vp.tuning.plan import SearchPlan
+
+_NO_DOUBT = ("demo", "demo", None, None, "exact")
+"""Suite, backbone, checkpoint, image size and fusion that need no look at the backbone."""
+
+
+def choose_tasks(suite: str, names: str | None, data_dir: Path | None) -> tuple[Task, ...]:
+    """Find the rows of the tasks to run.
+
+    Raises:
+        PlanError: a task is unknown, or the suite and ``--data-dir`` do not fit.
+    """
+    _check_data_dir(suite, data_dir)
+    chosen = None if names is None else [name.strip() for name in names.split(",")]
+    if suite != "custom":
+        try:
+            return tuple(suite_tasks(suite, chosen))
+        except ValueError as error:
+            raise PlanError("--tasks", str(error)) from error
+    from sa2vp.data.custom import custom_task  # noqa: PLC0415 - pandas is slow to import
+    from sa2vp.data.listing import DataError  # noqa: PLC0415
+
+    assert data_dir is not None  # noqa: S101 - for the type checker
+    try:
+        task = custom_task(data_dir)
+    except DataError as error:
+        raise PlanError("--data-dir", str(error)) from error
+    if chosen not in (None, [task.name]):
+        raise PlanError("--tasks", f"{data_dir} holds one task, {task.name}; leave it out")
+    return (task,)
+
+
+def _check_data_dir(suite: str, data_dir: Path | None) -> None:
+    if data_dir is None:
+        if suite != "demo":
+            raise PlanError("--data-dir", f"suite {suite} needs the folder of its datasets")
+    elif not (data_dir.is_dir() or (suite == "custom" and data_dir.is_file())):
+        raise PlanError("--data-dir", f"no such folder: {data_dir}")
+    elif suite == "demo":
+        raise PlanError("--data-dir", "suite demo brings its own images; leave it out")
+
+
+def check_numbers(plan: SearchPlan) -> None:
+    """Refuse numbers that count nothing.
+
+    Raises:
+        PlanError: names the first of them.
+    """
+    bounds = {
+        "--trials": (plan.trials, 1),
+        "--epochs": (plan.epochs, 1),
+        "--seeds": (plan.seeds, 1),
+        "--seed": (plan.seed, 0),
+        "--workers-per-trial": (plan.workers_per_trial, 1),
+        "--gpus-per-trial": (plan.gpus_per_trial or 0, 0),
+    }
+    for option, (number, least) in bounds.items():
+        if not least <= number < math.inf:
+            raise PlanError(option, f"must be {least} or more, got {number}")
+    if not 0 < plan.cpus_per_trial < math.inf:
+        raise PlanError("--cpus-per-trial", f"must be above 0, got {plan.cpus_per_trial}")
+
+
+def check_workers(plan: SearchPlan) -> None:
+    """Refuse workers that cannot share every batch of the spaces, or GPUs that they cannot share.
+
+    Raises:
+        PlanError: names the option.
+    """
+    if plan.workers_per_trial == 1:
+        return
+    if not (plan.gpus_per_trial or 0.0).is_integer():
+        raise PlanError(
+            "--gpus-per-trial",
+            f"is each worker's with --workers-per-trial; give it a whole GPU or none, "
+            f"not {plan.gpus_per_trial:g}",
+        )
+    for task in plan.tasks:
+        smallest = _smallest_batch(plan.space(task))
+        if smallest < plan.workers_per_trial:
+            raise PlanError(
+                "--workers-per-trial",
+                f"{plan.workers_per_trial} workers cannot share a batch of {smallest:g} images, "
+                f"which the space of {task} holds; take at most {smallest:g}",
+            )
+
+
+def _smallest_batch(space: TaskSpace) -> float:
+    sizes = space.ranges["batch_size"]
+    return min(sizes.values) if isinstance(sizes, Choice) else sizes.low
+
+
+def check_precision(precision: str, gpus: float | None) -> None:
+    """Refuse a precision that trials with so many GPUs lack; None is not known yet.
+
+    Raises:
+        PlanError: it is unknown, or float16 without a GPU.
+    """
+    if precision not in PRECISIONS:
+        raise PlanError(
+            "--precision", f"unknown precision {precision!r}; known: {', '.join(PRECISIONS)}"
+        )
+    if precision == "float16" and gpus == 0:
+        raise PlanError(
+            "--precision",
+            "float16 needs a GPU, and the trials have none; take bfloat16, float32 or auto",
+        )
+
+
+def check_backbone(plan: SearchPlan, checkpoint: Path | None) -> int | None:
+    """Load it as the trials will; timm, slow to import, is asked last and only where need be.
+
+    Returns:
+        The height and width of its input in pixels; None where it was not looked at.
+
+    Raises:
+        PlanError: names the option that does not fit.
+    """
+    if checkpoint is not None and not checkpoint.is_file():
+        raise PlanError("--checkpoint", f"no such file: {checkpoint}")
+    asked = (plan.suite, plan.backbone, checkpoint, plan.image_size, plan.fusion)
+    if asked == _NO_DOUBT:
+        return None
+    from sa2vp.models import check_fusion, load_backbone  # noqa: PLC0415
+    from sa2vp.models.backbones import check_backbone_name  # noqa: PLC0415
+    from sa2vp.models.suitability import BackboneError, ImageSizeError  # noqa: PLC0415
+
+    try:
+        check_backbone_name(plan.backbone)
+    except BackboneError as error:
+        raise PlanError("--backbone", str(error)) from error
+    try:
+        check_fusion(plan.fusion)
+        backbone = load_backbone(plan.backbone, checkpoint, plan.image_size)
+        check_fusion(plan.fusion, backbone)
+        return int(backbone.patch_embed.img_size[0])
+    except ImageSizeError as error:
+        raise PlanError("--image-size", str(error)) from error
+    except BackboneError as error:
+        option = "--backbone" if checkpoint is None else "--checkpoint"
+        raise PlanError(option, str(error)) from error
+    except ValueError as error:
+        raise PlanError("--fusion", str(error)) from error

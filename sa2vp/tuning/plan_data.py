@@ -1,0 +1,135 @@
+"""The data of a plan, checked whole before Ray is started."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from rich.console import Console
+
+from sa2vp.data.cache import CachePlan, make_cache
+from sa2vp.data.check import check_task
+from sa2vp.data.fingerprint import Manifest
+from sa2vp.data.listing import DataError
+from sa2vp.data.preparation import missing_caches
+from sa2vp.data.report import print_reports
+from sa2vp.tuning.errors import PlanError
+from sa2vp.tuning.plan import SearchPlan
+from search_spaces import Choice
+
+GIB = 2**30
+
+
+@dataclass(frozen=True, slots=True)
+class PlanData:
+    """What a plan's data is, by task.
+
+    Attributes:
+        manifests: from which fingerprints are made and changes told.
+        classes: names of the labels, in order.
+    """
+
+    manifests: dict[str, Manifest]
+    classes: dict[str, list[str]]
+
+    def described(self) -> dict[str, dict[str, Any]]:
+        """Give what the results note of each task."""
+        return {
+            task: {"manifest": asdict(manifest), "classes": self.classes[task]}
+            for task, manifest in self.manifests.items()
+        }
+
+    @property
+    def fingerprints(self) -> dict[str, str]:
+        """Give each task's fingerprint."""
+        return {task: manifest.fingerprint for task, manifest in self.manifests.items()}
+
+
+def check_data(
+    plan: SearchPlan, progress: Callable[[], None], console: Console | None = None
+) -> PlanData:
+    """Check the data of every task.
+
+    Args:
+        plan: whose tasks.
+        progress: called after each image.
+        console: where the whole report is printed; None prints nothing.
+
+    Raises:
+        PlanError: the first problem, and how many more there are.
+    """
+    reports = {task.name: check_task(task, plan.data, progress) for task in plan.task_rows}
+    if console is not None:
+        print_reports(console, plan.task_rows, reports)
+    problems = [f"{task}: {line}" for task, report in reports.items() for line in report.problems]
+    if problems:
+        more = f" (and {len(problems) - 1} more: --dry-run lists all)" if len(problems) > 1 else ""
+        raise PlanError("--data-dir", problems[0] + more)
+    for task in plan.task_rows:
+        _check_batches(plan, task.name, reports[task.name].images["train"])
+    return PlanData(
+        {task: report.manifest for task, report in reports.items() if report.manifest},
+        {task: report.classes for task, report in reports.items()},
+    )
+
+
+def _check_batches(plan: SearchPlan, task: str, images: int) -> None:
+    """Refuse a space with larger batches than the training split.
+
+    Raises:
+        PlanError: names the task.
+    """
+    sizes = plan.space(task).ranges["batch_size"]
+    largest = max(sizes.values) if isinstance(sizes, Choice) else sizes.high
+    if largest > images:
+        raise PlanError(
+            "--data-dir",
+            f"{task} has {images} training images, and its space batches of {largest:g}",
+        )
+
+
+def plan_caches(plan: SearchPlan) -> list[CachePlan]:
+    """Plan what the plan's runs need decoded and no earlier search has.
+
+    Args:
+        plan: with a backbone that was looked at, unless its suite brings its own images.
+
+    Raises:
+        PlanError: images are not there or damaged.
+    """
+    if not plan.data.cached or plan.input_size is None:
+        return []
+    with _blaming_the_data():
+        return missing_caches(plan.task_rows, plan.data, plan.input_size)
+
+
+def describe_caches(caches: Sequence[CachePlan]) -> str:
+    """Say how many images are still to be decoded, and what room they take."""
+    images = sum(len(cache.names) for cache in caches)
+    size = sum(cache.missing_bytes for cache in caches)
+    return f"{images:,} images to decode, once: {size / GIB:.2f} GiB"
+
+
+def decode_images(caches: Sequence[CachePlan], progress: Callable[[], None]) -> None:
+    """Decode images, once for all runs.
+
+    Args:
+        caches: that are missing.
+        progress: called after each image.
+
+    Raises:
+        PlanError: images are damaged, or cannot be kept.
+    """
+    with _blaming_the_data():
+        for cache in caches:
+            make_cache(cache, progress)
+
+
+@contextmanager
+def _blaming_the_data() -> Iterator[None]:
+    try:
+        yield
+    except DataError as error:
+        raise PlanError("--data-dir", str(error)) from error

@@ -1,0 +1,203 @@
+"""What the lists on disk say is what is read, and what they should not say is refused by line."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import product
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from small_datasets import small_task, write_fgvc, write_image, write_vtab
+
+from sa2vp.data.custom import SPLIT_FILE, custom_task
+from sa2vp.data.listing import SPLITS, DataError, SplitList
+from sa2vp.data.reading import read_task
+
+VTAB = small_task("vtab-1k", "dtd")
+CUB = small_task("fgvc", "cub200")
+
+
+def pairs(split: SplitList) -> list[tuple[str, int]]:
+    return list(zip(split.names, split.labels.tolist(), strict=True))
+
+
+def test_vtab_lists_are_read_as_they_stand(tmp_path: Path) -> None:
+    lists = write_vtab(tmp_path)
+    splits = read_task(VTAB, tmp_path).splits
+    assert pairs(splits["train"]) == lists["train800"]
+    assert pairs(splits["val"]) == lists["val200"]
+    assert pairs(splits["test"]) == lists["test"]
+
+
+def test_fgvc_ids_become_labels_in_the_order_of_the_training_split(tmp_path: Path) -> None:
+    write_fgvc(tmp_path)
+    listing = read_task(CUB, tmp_path)
+    assert pairs(listing.splits["val"]) == [
+        ("images/val_0.jpg", 1),
+        ("images/val_1.jpg", 2),
+        ("images/val_2.jpg", 0),
+    ]
+    assert listing.classes == ["4", "30", "200"]
+
+
+@pytest.mark.parametrize("place", ["", "vtab-1k"])
+def test_the_folder_is_found_with_and_without_its_suite(tmp_path: Path, place: str) -> None:
+    write_vtab(tmp_path)
+    assert read_task(VTAB, tmp_path / place).folder == tmp_path / "vtab-1k" / "dtd"
+
+
+def test_a_missing_folder_is_told_where_it_was_looked_for(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"no folder of fgvc/cub200; looked for fgvc/CUB_200_2011"):
+        read_task(CUB, tmp_path)
+
+
+def first_line(line: str) -> Callable[[Path], None]:
+    def change(folder: Path) -> None:
+        path = folder / "vtab-1k" / "dtd" / "test.txt"
+        _, *others = path.read_text().splitlines()
+        path.write_text("\n".join([line, *others]))
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (first_line("images/a.jpg"), r"test\.txt:1: expected 'relative/path label', got"),
+        (first_line("images/a.jpg 3"), r"test\.txt:1: label 3 of dtd is not from 0 to 2"),
+        (first_line("images/a.jpg -1"), r"test\.txt:1: expected"),
+        (first_line("images/a.jpg " + "9" * 5000), r"test\.txt:1: label 9+ of dtd is not"),
+        (first_line("/etc/passwd 1"), r"test\.txt:1: '/etc/passwd' is no path inside"),
+        (first_line("../a.jpg 1"), r"test\.txt:1: '\.\./a\.jpg' is no path inside"),
+        (first_line("images/test/some file 1.jpg 1"), r"test\.txt: lists images/test/.* twice"),
+        (lambda d: (d / "vtab-1k/dtd/val200.txt").unlink(), r"val200\.txt: no such file"),
+        (lambda d: (d / "vtab-1k/dtd/val200.txt").write_text("\n"), r"val200\.txt: lists no im"),
+        (lambda d: (d / "vtab-1k/dtd/val200.txt").write_bytes(b"\xff 1"), r"cannot be read as UT"),
+        (
+            lambda d: (d / "vtab-1k/dtd/train800val200.txt").write_text("a.jpg 1"),
+            r"train800val200\.txt: differs from train800\.txt and val200\.txt together",
+        ),
+    ],
+)
+def test_malformed_lists_are_refused(
+    tmp_path: Path, change: Callable[[Path], None], message: str
+) -> None:
+    write_vtab(tmp_path)
+    change(tmp_path)
+    with pytest.raises(DataError, match=message) as refused:
+        read_task(VTAB, tmp_path)
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("{", r"val\.json: no JSON"),
+        ("[1]", r"val\.json: expected"),
+        ('{"a.jpg": 4, "a.jpg": 30}', r"val\.json: lists a\.jpg twice"),
+        ('{"a.jpg": "4"}', r"val\.json: the class of a\.jpg is '4', no integer"),
+        ('{"a.jpg": true}', r"val\.json: the class of a\.jpg is True"),
+        ('{"a.jpg": 5}', r"val\.json: class 5 does not occur in train\.json"),
+        ('{"../a.jpg": 4}', r"val\.json: '\.\./a\.jpg' is no path inside"),
+        ("{}", r"val\.json: lists no image"),
+        ("[" * 100_000, r"val\.json: no JSON"),
+    ],
+)
+def test_malformed_split_files_are_refused(tmp_path: Path, content: str, message: str) -> None:
+    write_fgvc(tmp_path)
+    (tmp_path / "fgvc/CUB_200_2011/val.json").write_text(content)
+    with pytest.raises(DataError, match=message):
+        read_task(CUB, tmp_path)
+
+
+def test_another_number_of_classes_is_refused(tmp_path: Path) -> None:
+    write_fgvc(tmp_path)
+    with pytest.raises(DataError, match=r"train\.json: has 3 classes; cub200 200"):
+        read_task(small_task("fgvc", "cub200", 200), tmp_path)
+
+
+def write_class_folders(folder: Path, count: int = 10) -> None:
+    for offset, name in enumerate(["cat", "dog"]):
+        for number in range(count):
+            write_image(folder / name / f"{number}.png", 100 * offset + number)
+
+
+def test_a_folder_without_splits_is_divided_once(tmp_path: Path) -> None:
+    write_class_folders(tmp_path / "pets" / "train")
+    task = custom_task(tmp_path / "pets")
+    assert (task.name, task.num_classes) == ("pets", 2)
+    splits = read_task(task, tmp_path / "pets").splits
+    assert [len(split) for split in splits.values()] == [12, 4, 4]
+    assert [split.labels.sum() for split in splits.values()] == [6, 2, 2]
+    table = pd.read_csv(tmp_path / "pets" / SPLIT_FILE)
+    table.loc[0, "split"] = "test" if table.loc[0, "split"] != "test" else "val"
+    table.to_csv(tmp_path / "pets" / SPLIT_FILE, index=False)
+    moved = read_task(task, tmp_path / "pets").splits  # what is written down holds
+    assert table.loc[0, "path"] in moved[table.loc[0, "split"]].names
+
+
+def test_new_images_beside_a_written_split_are_refused(tmp_path: Path) -> None:
+    write_class_folders(tmp_path)
+    task = custom_task(tmp_path)
+    write_image(tmp_path / "cat" / "new.png", 7)
+    with pytest.raises(DataError, match=rf"{SPLIT_FILE}: lacks cat/new\.png; delete the file"):
+        read_task(task, tmp_path)
+
+
+def test_three_folders_are_taken_as_they_are(tmp_path: Path) -> None:
+    for split in ("train", "valid", "test"):
+        write_class_folders(tmp_path / split, count=2)
+    splits = read_task(custom_task(tmp_path), tmp_path).splits
+    assert pairs(splits["val"]) == [
+        ("valid/cat/0.png", 0),
+        ("valid/cat/1.png", 0),
+        ("valid/dog/0.png", 1),
+        ("valid/dog/1.png", 1),
+    ]
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_a_table_is_read(tmp_path: Path, suffix: str) -> None:
+    rows = [(f"{n}.png", [10, 9, 2][n % 3], ["train", "val", "test"][n // 3]) for n in range(9)]
+    table = pd.DataFrame(rows, columns=["path", "label", "split"])
+    path = tmp_path / f"mine{suffix}"
+    table.to_csv(path) if suffix == ".csv" else table.to_parquet(path)
+    listing = read_task(custom_task(path), path)
+    assert listing.classes == ["2", "9", "10"]
+    assert pairs(listing.splits["test"]) == [("6.png", 2), ("7.png", 1), ("8.png", 0)]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("path,label\na.png,1\n", r"mine\.csv: no column split; expected path, label, split"),
+        ("path,label,split\na.png,1,dev\n", r"mine\.csv: split 'dev'; expected train, val, test"),
+        ("path,label,split\na.png,,train\n", r"mine\.csv: row 1 lacks a value"),
+        ("path,label,split\na.png,1,train\nb.png,2,val\n", r"class 2 of val does not occur in tr"),
+        ("path,label,split\na.png,1,train\n", r"mine\.csv: lists no image"),
+        ("path,label,split\n../a.png,1,train\n", r"'\.\./a\.png' is no path inside"),
+        ("", r"mine\.csv: cannot be read"),
+    ],
+)
+def test_malformed_tables_are_refused(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "mine.csv"
+    path.write_text(text)
+    with pytest.raises(DataError, match=message):
+        custom_task(path)
+
+
+def test_the_tasks_of_fgvc_in_hta_are_found_in_its_folder(tmp_path: Path) -> None:
+    write_fgvc(tmp_path)
+    listing = read_task(small_task("hta", "cub200"), tmp_path)
+    assert listing.folder == tmp_path / "fgvc" / "CUB_200_2011"
+
+
+def test_a_class_may_be_called_na_and_numbers_keep_their_zeros(tmp_path: Path) -> None:
+    rows = [
+        f"{n}.png,{label},{split}"
+        for n, (label, split) in enumerate(product(["NA", "007"], SPLITS))
+    ]
+    (tmp_path / "mine.csv").write_text("\n".join(["path,label,split", *rows]))
+    listing = read_task(custom_task(tmp_path / "mine.csv"), tmp_path / "mine.csv")
+    assert listing.classes == ["007", "NA"]
