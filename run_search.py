@@ -11,11 +11,14 @@ from rich.console import Console
 
 from command_line import INTERRUPTED, counting, remarks, run
 from sa2vp.tuning.plan import PlanError, SearchOptions, SearchPlan, make_plan
+from sa2vp.tuning.rungs import REDUCTION_FACTOR
 
 if TYPE_CHECKING:
     from sa2vp.data.cache import CachePlan
     from sa2vp.tuning.plan_data import PlanData
     from sa2vp.tuning.session import Session
+
+NOT_FINISHED = "Not finished. The same command continues it."
 
 console = Console(highlight=False)
 app = typer.Typer(add_completion=False)
@@ -41,6 +44,9 @@ def main(
     fusion: Annotated[
         str, typer.Option(metavar="NAME", help="exact, or acc: the authors' other variant.")
     ] = "exact",
+    spaces: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Your own search spaces, a TOML file.")
+    ] = None,
     data_dir: Annotated[
         Path | None,
         typer.Option(metavar="DIR", help="The datasets, or your own; the demo needs none."),
@@ -64,6 +70,22 @@ def main(
     ] = None,
     seeds: Annotated[int, typer.Option(metavar="N", help="Final runs per task.")] = 3,
     seed: Annotated[int, typer.Option(metavar="N", help="Seed of the search.")] = 0,
+    grace_epochs: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="Before ASHA may stop a trial. Default: a fifth of all."),
+    ] = None,
+    reduction_factor: Annotated[
+        float, typer.Option(metavar="X", help="Of the trials at a rung, ASHA keeps one in X.")
+    ] = REDUCTION_FACTOR,
+    brackets: Annotated[
+        int, typer.Option(metavar="N", help="Of ASHA, each beginning a rung later than the last.")
+    ] = 1,
+    confirm: Annotated[
+        int, typer.Option(metavar="K", help="Retrain the K best trials, choose by their means.")
+    ] = 0,
+    confirm_seeds: Annotated[
+        int, typer.Option(metavar="N", help="How often each of them, with further seeds.")
+    ] = 2,
     workers_per_trial: Annotated[
         int, typer.Option(metavar="N", help="Workers that share each trial's batches.")
     ] = 1,
@@ -93,9 +115,18 @@ def main(
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Start over; earlier runs are set aside, not deleted.")
     ] = False,
+    retry_failed: Annotated[
+        bool, typer.Option("--retry-failed", help="Take failed runs up again.")
+    ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Check the options, print the plan and stop.")
     ] = False,
+    images_per_second: Annotated[
+        float | None,
+        typer.Option(
+            metavar="X", help="For --dry-run: what a trial trains. Default: measured here."
+        ),
+    ] = None,
     verbose: Annotated[
         bool, typer.Option("--verbose", help="Let Ray write to the terminal.")
     ] = False,
@@ -111,6 +142,7 @@ def main(
         checkpoint=checkpoint,
         image_size=image_size,
         fusion=fusion,
+        spaces=spaces,
         data_dir=data_dir,
         cache_dir=cache_dir,
         cached=not no_cache,
@@ -123,6 +155,12 @@ def main(
         gpus_per_trial=gpus_per_trial,
         precision=precision,
         workers_per_trial=workers_per_trial,
+        grace_epochs=grace_epochs,
+        reduction_factor=reduction_factor,
+        brackets=brackets,
+        images_per_second=images_per_second,
+        confirm=confirm,
+        confirm_seeds=confirm_seeds,
     )
     try:
         plan = make_plan(options)
@@ -131,13 +169,18 @@ def main(
             fetch_data(plan)
         data, caches = look_at_data(plan, whole=dry_run)
         if dry_run:
+            show_estimate(plan, data)
             return 0
         session = open_results(plan, data, fresh=fresh)
         decode(caches)
-        return run_session(session, address=address, verbose=verbose)
+        return run_session(session, address=address, retry_failed=retry_failed, verbose=verbose)
     except PlanError as error:
         remarks.print(f"run_search.py: {error}")
         return 2
+    except OSError as error:  # of a disk that is full, say
+        remarks.print(f"run_search.py: {error}")
+        remarks.print(NOT_FINISHED)
+        return 1
 
 
 def describe(plan: SearchPlan) -> str:
@@ -188,6 +231,18 @@ def look_at_data(plan: SearchPlan, *, whole: bool) -> tuple[PlanData, list[Cache
     return data, caches
 
 
+def show_estimate(plan: SearchPlan, data: PlanData) -> None:
+    """Print what the plan will take."""
+    from sa2vp.tuning.estimate import as_table, estimate_plan  # noqa: PLC0415 - as above
+
+    console.print(as_table(estimate_plan(plan, data)))
+    console.print(
+        f"Estimated from {plan.images_per_second:g} training images a second."
+        if plan.images_per_second
+        else "Estimated from a short step on this machine, in float32."
+    )
+
+
 def open_results(plan: SearchPlan, data: PlanData, *, fresh: bool) -> Session:
     """Open the results folder, or refuse to mix another search with this one.
 
@@ -216,18 +271,18 @@ def decode(caches: list[CachePlan]) -> None:
         decode_images(caches, progress)
 
 
-def run_session(session: Session, *, address: str | None, verbose: bool) -> int:
+def run_session(session: Session, *, address: str | None, retry_failed: bool, verbose: bool) -> int:
     """Run the plan; return the exit code."""
     from sa2vp.tuning.search import search  # noqa: PLC0415 - as above
 
     results = session.plan.results
-    outcome = search(session, console, address=address, verbose=verbose)
+    outcome = search(session, console, address=address, retry_failed=retry_failed, verbose=verbose)
     for row in outcome.record.failed():
         remarks.print(f"failed: {row.run_id}: {row.reason}")
     if outcome.record.failed():
         remarks.print(f"Whole tracebacks: error.txt in the runs' folders under {results}/tune")
     if not outcome.finished:
-        remarks.print("Not finished. The same command continues it.")
+        remarks.print(NOT_FINISHED)
         return INTERRUPTED
     console.print(f"The tables: python reproduce_tables.py --results {results}")
     return 1 if outcome.record.failed() else 0

@@ -14,6 +14,8 @@ from torch import Tensor
 
 ARRAYS_FILE = "state.safetensors"
 COUNTERS_FILE = "state.json"
+ARRAYS_BYTES = "arrays_bytes"
+"""Counters hold the size of the other file: a copy that was cut short is told from a whole one."""
 
 
 class CheckpointError(ValueError):
@@ -50,7 +52,8 @@ class Checkpoint:
         save_file(dict(self.arrays), partial, metadata={"epoch": epoch})
         partial.replace(directory / ARRAYS_FILE)
         partial = directory / f".{COUNTERS_FILE}"
-        partial.write_text(json.dumps(self._counters(), indent=2))
+        size = {ARRAYS_BYTES: (directory / ARRAYS_FILE).stat().st_size}
+        partial.write_text(json.dumps(self._counters() | size, indent=2))
         partial.replace(directory / COUNTERS_FILE)
 
     @classmethod
@@ -65,6 +68,7 @@ class Checkpoint:
             with safe_open(directory / ARRAYS_FILE, framework="pt") as file:
                 arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
                 metadata = file.metadata() or {}
+            counters.pop(ARRAYS_BYTES, None)  # its arrays were read whole
             checkpoint = cls(arrays, **counters)
         except (OSError, SafetensorError, json.JSONDecodeError, TypeError) as error:
             raise CheckpointError(f"{directory}: not a complete checkpoint: {error}") from error

@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from types import SimpleNamespace
 from typing import Any
 
 from ray.tune.schedulers import ASHAScheduler, FIFOScheduler, TrialScheduler
 
-from sa2vp.tuning.rows import EpochRow
+from sa2vp.tuning.rows import EpochRow, trial_number
+from sa2vp.tuning.rungs import REDUCTION_FACTOR, grace_epochs
 from sa2vp.tuning.task_search import METRIC
-
-REDUCTION_FACTOR = 3
-
-
-def grace_epochs(epochs: int) -> int:
-    """Give the epochs before a trial may be stopped: a fifth, rounded up: twice the warm-up."""
-    return math.ceil(epochs / 5)
 
 
 class PerTaskASHA(FIFOScheduler):
-    """One ASHA bracket per task; final runs are never stopped.
+    """One ASHA per task; confirming and final runs are never stopped.
 
     Ray's scheduler compares all trials of an experiment with each other and forgets its rungs
     when a search is continued. Here accuracies of different tasks are never compared, and the
@@ -31,40 +24,63 @@ class PerTaskASHA(FIFOScheduler):
     Args:
         tasks: names.
         epochs: of a trial that is not stopped.
+        grace: epochs before the first decision; None for :func:`grace_epochs`.
+        reduction_factor: of the trials that reach a decision, one in so many goes on.
+        brackets: trials take turns in so many, of which each begins a rung later than the one
+            before. Trials of different brackets are not compared.
     """
 
-    def __init__(self, tasks: Iterable[str], epochs: int) -> None:
+    def __init__(
+        self,
+        tasks: Iterable[str],
+        epochs: int,
+        grace: int | None = None,
+        reduction_factor: float = REDUCTION_FACTOR,
+        brackets: int = 1,
+    ) -> None:
         super().__init__()
         self._epochs = epochs
-        self._by_task = {
-            task: ASHAScheduler(
-                time_attr="epoch",
-                metric=METRIC,
-                mode="max",
-                max_t=epochs,
-                grace_period=grace_epochs(epochs),
-                reduction_factor=REDUCTION_FACTOR,
-            )
+        first = grace or grace_epochs(epochs)
+        self._brackets = {
+            task: [
+                ASHAScheduler(
+                    time_attr="epoch",
+                    metric=METRIC,
+                    mode="max",
+                    max_t=epochs,
+                    grace_period=min(epochs, first * reduction_factor**bracket),
+                    reduction_factor=reduction_factor,
+                )
+                for bracket in range(brackets)
+            ]
             for task in tasks
         }
 
-    def replay(self, task: str, epochs: Iterable[EpochRow]) -> None:
-        """Enter the epochs of a recorded search run into its task's rungs."""
+    def replay(self, task: str, epochs: Iterable[EpochRow]) -> bool:
+        """Enter the epochs of a recorded search run into its task's rungs.
+
+        Returns:
+            Whether the run goes on after the last of them.
+        """
+        decision = TrialScheduler.CONTINUE
         for row in epochs:
-            self._decide(task, row.run_id, {"epoch": row.epoch, METRIC: row.val_top1})
+            result = {"epoch": row.epoch, METRIC: row.val_top1}
+            decision = self._decide(task, row.run_id, result)
+        return bool(decision == TrialScheduler.CONTINUE)
 
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
         """Decide whether a search trial goes on."""
         del tune_controller
         config = trial.config
-        if config["phase"] == "final" or METRIC not in result:
+        if config["phase"] != "search" or METRIC not in result:
             return str(TrialScheduler.CONTINUE)
         return self._decide(config["task"], config["run_id"], result)
 
     def _decide(self, task: str, run_id: str, result: dict[str, Any]) -> str:
         if result["epoch"] >= self._epochs:
             return str(TrialScheduler.CONTINUE)  # done, which the trial itself reports
-        asha = self._by_task[task]
+        brackets = self._brackets[task]
+        asha = brackets[trial_number(run_id) % len(brackets)]
         run = SimpleNamespace(trial_id=run_id)  # all that ASHA asks of a trial
         asha.on_trial_add(None, run)
         return str(asha.on_trial_result(None, run, result))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import re
 from collections.abc import Callable
 from typing import Any
@@ -9,6 +11,7 @@ from typing import Any
 from ray.tune import Callback
 
 from sa2vp.tuning.record import RunRecord
+from sa2vp.tuning.store import StoreError
 from sa2vp.tuning.task_search import METRIC
 
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
@@ -40,21 +43,21 @@ class RecordRuns(Callback):
     def on_trial_complete(self, *_: Any, trial: Any, **__: Any) -> None:
         """Enter the end of a run that did not raise an error."""
         run_id, result = trial.config["run_id"], trial.last_result or {}
-        row = self._record.runs[run_id]
         if "failure" in result:
             self._record.finish(run_id, "failed", result["failure"])
-        elif row.epochs_done < row.epochs_planned:
-            reason = f"below ASHA's cutoff of the other trials at epoch {row.epochs_done}"
-            self._record.finish(run_id, "stopped", reason)
         else:
-            self._record.finish(run_id, "completed")
+            self._record.close(run_id)
         self._changed()
 
     def on_trial_error(self, *_: Any, trial: Any, **__: Any) -> None:
-        """Enter the end of a run that raised, with its error in one line."""
-        self._record.finish(
-            trial.config["run_id"], "failed", describe_error(trial.get_pickled_error())
-        )
+        """Enter the end of a run that raised, with its error in one line.
+
+        A run whose checkpoint found no room has not failed: it goes on once there is some.
+        """
+        reason = describe_error(trial.get_pickled_error())
+        if os.strerror(errno.ENOSPC) in reason:
+            self._record.lose(StoreError(f"a checkpoint cannot be written: {reason}"))
+        self._record.finish(trial.config["run_id"], "failed", reason)
         self._changed()
 
 

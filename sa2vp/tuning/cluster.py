@@ -19,13 +19,16 @@ _QUIET = {
 }
 
 
-def start_ray(console: Console, address: str | None, *, verbose: bool) -> None:
+def start_ray(
+    console: Console, address: str | None, *, verbose: bool, num_cpus: int | None = None
+) -> None:
     """Start a cluster on this machine or join one, and say where its dashboard is.
 
     Args:
         console: where the dashboard's address is printed.
         address: of a cluster to join; None starts one.
         verbose: let Ray and the trials write to the terminal.
+        num_cpus: cores that a cluster started here counts; by default the machine's.
 
     Raises:
         PlanError: no cluster answers at the address.
@@ -36,7 +39,9 @@ def start_ray(console: Console, address: str | None, *, verbose: bool) -> None:
     level = logging.INFO if verbose else logging.CRITICAL
     logging.getLogger("ray").setLevel(level)
     try:
-        context = ray.init(address=address, log_to_driver=verbose, logging_level=level)
+        context = ray.init(
+            address=address, num_cpus=num_cpus, log_to_driver=verbose, logging_level=level
+        )
     except (ConnectionError, ValueError) as error:
         raise PlanError("--address", f"no Ray cluster at {address!r}: {error}") from error
     if context.dashboard_url:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from sa2vp.data.options import DataOptions
@@ -15,7 +16,9 @@ from sa2vp.tuning.plan_checks import (
     check_precision,
     check_workers,
     choose_tasks,
+    own_spaces,
 )
+from sa2vp.tuning.rungs import REDUCTION_FACTOR, grace_epochs
 from search_spaces import TaskSpace, task_space
 
 __all__ = ["PlanError", "SearchOptions", "SearchPlan", "make_plan"]
@@ -47,11 +50,18 @@ class SearchPlan:
         epochs: of a trial that is not stopped, and of every final run.
         seeds: final runs per task.
         seed: of the searcher and of the search's trials.
+        grace_epochs: that every trial trains before ASHA may stop it.
+        reduction_factor: of the trials that reach a rung of ASHA's, one in so many goes on.
+        brackets: of ASHA, which trials take turns in.
+        confirm: how many of the best trials are retrained before the setting is chosen.
+        confirm_seeds: how often each of them.
         workers_per_trial: processes that share a trial's batches, each with its own resources.
         cpus_per_trial: CPU cores per worker, also its threads.
         gpus_per_trial: GPUs per worker, fractions included if it is alone; None takes one where
             there is one.
         precision: of the forward pass; ``auto`` leaves it to the device.
+        spaces: of tasks whose space is the user's own.
+        images_per_second: that a trial trains, for the estimate; None measures it.
         input_size: of the backbone in pixels; None where it was not looked at.
     """
 
@@ -71,6 +81,13 @@ class SearchPlan:
     gpus_per_trial: float | None
     precision: str
     workers_per_trial: int
+    grace_epochs: int
+    reduction_factor: float
+    brackets: int = 1
+    confirm: int = 0
+    confirm_seeds: int = 2
+    spaces: Mapping[str, TaskSpace] = field(default_factory=dict)
+    images_per_second: float | None = None
     input_size: int | None = None
 
     @property
@@ -89,7 +106,8 @@ class SearchPlan:
 
     def space(self, task: str) -> TaskSpace:
         """Give the space that a task is searched in."""
-        return task_space(self.suite, task, self.backbone)
+        own = self.spaces.get(task)
+        return task_space(self.suite, task, self.backbone) if own is None else own
 
     def identity(self, fingerprints: dict[str, str]) -> dict[str, str]:
         """Give what must stay the same for a search to be continued, by option.
@@ -104,6 +122,9 @@ class SearchPlan:
             "--image-size": str(self.image_size or "of the backbone"),
             "--fusion": self.fusion,
             "--epochs": str(self.epochs),
+            "--grace-epochs": str(self.grace_epochs),
+            "--reduction-factor": str(self.reduction_factor),
+            "--brackets": str(self.brackets),
             "--seed": str(self.seed),
             "--precision": self.precision,
             "dropout": str(self.dropout),
@@ -134,6 +155,13 @@ class SearchOptions:
     gpus_per_trial: float | None = None
     precision: str = "auto"
     workers_per_trial: int = 1
+    confirm: int = 0
+    confirm_seeds: int = 2
+    grace_epochs: int | None = None
+    reduction_factor: float = REDUCTION_FACTOR
+    brackets: int = 1
+    spaces: Path | None = None
+    images_per_second: float | None = None
 
 
 def make_plan(options: SearchOptions) -> SearchPlan:
@@ -150,9 +178,13 @@ def make_plan(options: SearchOptions) -> SearchPlan:
         cache_dir=_absolute(options.cache_dir),
         cached=options.cached,
     )
+    default = DEFAULT_EPOCHS.get(suite, PUBLISHED_EPOCHS)
+    epochs = default if options.epochs is None else options.epochs
+    tasks = choose_tasks(suite, options.tasks, options.data_dir)
     plan = SearchPlan(
         suite=suite,
-        task_rows=choose_tasks(suite, options.tasks, options.data_dir),
+        task_rows=tasks,
+        spaces={} if options.spaces is None else own_spaces(options.spaces, suite, tasks),
         data=data,
         backbone=options.backbone or DEFAULT_BACKBONE.get(suite, PUBLISHED_BACKBONE),
         checkpoint=_absolute(options.checkpoint),
@@ -160,15 +192,19 @@ def make_plan(options: SearchOptions) -> SearchPlan:
         fusion=options.fusion,
         results=options.results,
         trials=options.trials,
-        epochs=DEFAULT_EPOCHS.get(suite, PUBLISHED_EPOCHS)
-        if options.epochs is None
-        else options.epochs,
+        epochs=epochs,
         seeds=options.seeds,
         seed=options.seed,
         cpus_per_trial=options.cpus_per_trial,
         gpus_per_trial=options.gpus_per_trial,
         precision=options.precision,
         workers_per_trial=options.workers_per_trial,
+        grace_epochs=grace_epochs(epochs) if options.grace_epochs is None else options.grace_epochs,
+        reduction_factor=options.reduction_factor,
+        brackets=options.brackets,
+        images_per_second=options.images_per_second,
+        confirm=options.confirm,
+        confirm_seeds=options.confirm_seeds,
     )
     check_numbers(plan)
     check_precision(plan.precision, plan.gpus_per_trial)

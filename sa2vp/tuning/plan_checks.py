@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ from sa2vp.data.tasks import Task, suite_tasks
 from sa2vp.training.settings import PRECISIONS
 from sa2vp.tuning.errors import PlanError
 from search_spaces import Choice, TaskSpace
+from search_spaces.toml_file import SpaceFileError, read_spaces
 
 if TYPE_CHECKING:
     from sa2vp.tuning.plan import SearchPlan
@@ -44,6 +46,19 @@ def choose_tasks(suite: str, names: str | None, data_dir: Path | None) -> tuple[
     return (task,)
 
 
+def own_spaces(path: Path, suite: str, tasks: Sequence[Task]) -> dict[str, TaskSpace]:
+    """Read the user's own search spaces, of a suite whose other tasks the file may hold too.
+
+    Raises:
+        PlanError: names the file and line.
+    """
+    try:
+        known = [] if suite == "custom" else [task.name for task in suite_tasks(suite)]
+        return read_spaces(path, [task.name for task in tasks], known)
+    except SpaceFileError as error:
+        raise PlanError("--spaces", str(error)) from error
+
+
 def _check_data_dir(suite: str, data_dir: Path | None) -> None:
     if data_dir is None:
         if suite != "demo":
@@ -65,14 +80,24 @@ def check_numbers(plan: SearchPlan) -> None:
         "--epochs": (plan.epochs, 1),
         "--seeds": (plan.seeds, 1),
         "--seed": (plan.seed, 0),
+        "--grace-epochs": (plan.grace_epochs, 1),
+        "--reduction-factor": (plan.reduction_factor, 2),
+        "--brackets": (plan.brackets, 1),
+        "--confirm": (plan.confirm, 0),
+        "--confirm-seeds": (plan.confirm_seeds, 1),
         "--workers-per-trial": (plan.workers_per_trial, 1),
         "--gpus-per-trial": (plan.gpus_per_trial or 0, 0),
     }
     for option, (number, least) in bounds.items():
         if not least <= number < math.inf:
             raise PlanError(option, f"must be {least} or more, got {number}")
-    if not 0 < plan.cpus_per_trial < math.inf:
-        raise PlanError("--cpus-per-trial", f"must be above 0, got {plan.cpus_per_trial}")
+    above = {
+        "--cpus-per-trial": plan.cpus_per_trial,
+        "--images-per-second": plan.images_per_second,
+    }
+    for option, amount in above.items():
+        if amount is not None and not 0 < amount < math.inf:
+            raise PlanError(option, f"must be above 0, got {amount}")
 
 
 def check_workers(plan: SearchPlan) -> None:

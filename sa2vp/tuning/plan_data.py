@@ -29,10 +29,12 @@ class PlanData:
     Attributes:
         manifests: from which fingerprints are made and changes told.
         classes: names of the labels, in order.
+        images: how many each split has.
     """
 
     manifests: dict[str, Manifest]
     classes: dict[str, list[str]]
+    images: dict[str, dict[str, int]]
 
     def described(self) -> dict[str, dict[str, Any]]:
         """Give what the results note of each task."""
@@ -72,6 +74,7 @@ def check_data(
     return PlanData(
         {task: report.manifest for task, report in reports.items() if report.manifest},
         {task: report.classes for task, report in reports.items()},
+        {task: report.images for task, report in reports.items()},
     )
 
 

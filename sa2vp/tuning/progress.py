@@ -87,7 +87,7 @@ class Progress:
     def _cells(self, task: str) -> tuple[str, ...]:
         trials, finals = self._record.of(task, "search"), self._record.of(task, "final")
         ended = [row for row in trials if row.status != "running"]
-        best = self._record.best(task)
+        best = self._record.best(task, self._plan.confirm)
         left = self._seconds_left(task)
         return (
             f"{len(ended)}/{max(self._plan.trials, len(trials))}",
@@ -113,7 +113,9 @@ class Progress:
         running = [row for row in trials if row.status == "running"]
         epochs = max(0, self._plan.trials - len(ended)) * epochs_per_trial
         epochs -= min(epochs, sum(row.epochs_done for row in running))
-        epochs += self._plan.seeds * self._plan.epochs - sum(row.epochs_done for row in finals)
+        repeats = self._plan.seeds + self._plan.confirm * self._plan.confirm_seeds
+        repeated = [*finals, *self._record.of(task, "confirm")]
+        epochs += repeats * self._plan.epochs - sum(row.epochs_done for row in repeated)
         return max(0.0, epochs * pace / self._slots)
 
 

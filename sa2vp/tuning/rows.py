@@ -8,7 +8,7 @@ from typing import Any, Literal, Self
 
 import pyarrow as pa
 
-Phase = Literal["search", "final"]
+Phase = Literal["search", "confirm", "final"]
 Status = Literal["running", "completed", "stopped", "failed"]
 
 TIMESTAMP = pa.timestamp("us", tz="UTC")
@@ -24,7 +24,8 @@ class RunRow:
         task: the dataset.
         backbone: as given to ``--backbone``.
         method: ``sa2vp`` or ``linear``.
-        phase: ``search`` sees validation only; ``final`` retrains the chosen setting and tests.
+        phase: ``search`` sees validation only, as ``confirm``, which retrains one of the best
+            settings; ``final`` retrains the chosen setting and tests.
         inter_dim: channels of prompts and bottleneck; None for ``linear``.
         inter_weight: the fusion's weight; None for ``linear``.
         lr: peak learning rate.
@@ -100,6 +101,11 @@ class RunRow:
         """Give the searched hyperparameters."""
         names = ("inter_dim", "inter_weight", "lr", "batch_size")
         return {name: getattr(self, name) for name in names}
+
+
+def trial_number(run_id: str) -> int:
+    """Give the number of a trial within its task; the first is 0."""
+    return int(run_id.rpartition("-")[2])
 
 
 @dataclass(kw_only=True, slots=True)

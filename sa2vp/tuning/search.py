@@ -7,10 +7,10 @@ from typing import Any
 
 import ray
 from ray import tune
+from ray.tune.error import TuneError
 from rich.console import Console
 
-from sa2vp.tuning.asha import PerTaskASHA
-from sa2vp.tuning.callbacks import RecordRuns
+from sa2vp.models import load_backbone
 from sa2vp.tuning.cluster import check_fits, slots_of_cluster, start_ray, worker_resources
 from sa2vp.tuning.plan import PlanError, SearchPlan
 from sa2vp.tuning.plan_checks import check_precision
@@ -18,12 +18,11 @@ from sa2vp.tuning.progress import Progress
 from sa2vp.tuning.protocol import ProtocolSearcher
 from sa2vp.tuning.provenance import gather_provenance
 from sa2vp.tuning.record import RunRecord
-from sa2vp.tuning.session import Session, stamp
+from sa2vp.tuning.session import Session
+from sa2vp.tuning.shared_backbone import SharedBackbone, share_backbone
 from sa2vp.tuning.store import StoreError
 from sa2vp.tuning.trainable import SA2VPTrainable
-
-MAX_WORKER_FAILURES = 2
-"""How often a run whose worker was lost goes on from its checkpoint before it has failed."""
+from sa2vp.tuning.tuner import make_scheduler, tuner_for
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +39,12 @@ class Outcome:
 
 
 def search(
-    session: Session, console: Console, *, address: str | None = None, verbose: bool = False
+    session: Session,
+    console: Console,
+    *,
+    address: str | None = None,
+    retry_failed: bool = False,
+    verbose: bool = False,
 ) -> Outcome:
     """Search every task of the plan, then retrain and test each best setting.
 
@@ -48,14 +52,18 @@ def search(
         session: the plan and the results it goes on with.
         console: where progress is shown.
         address: of a running Ray cluster; None starts one on this machine.
+        retry_failed: take up again what has failed.
         verbose: let Ray and the trials write to the terminal.
 
     Raises:
         PlanError: a file of the results cannot be read, or the plan does not fit the cluster.
+        StoreError: the results can no longer be written; what is written can be gone on with.
     """
     plan, store = session.plan, session.store
     try:
         record = RunRecord(store, plan.suite)
+        if retry_failed:
+            console.print(f"--retry-failed: {record.retry_failed()} runs are taken up again")
     except StoreError as error:
         raise PlanError("--results", str(error)) from error
     start_ray(console, address, verbose=verbose)
@@ -64,58 +72,37 @@ def search(
         slots = slots_of_cluster(resources, plan.workers_per_trial)
         check_precision(plan.precision, resources["GPU"])
         check_fits(resources, plan.workers_per_trial)
+        scheduler = make_scheduler(plan, record)
         searcher = ProtocolSearcher(
             plan, record, gather_provenance(session.data.fingerprints), resources, slots
         )
+        backbone = share_backbone(load_backbone(plan.backbone, plan.checkpoint, plan.image_size))
         with Progress(plan, record, console, slots=slots()) as progress:
-            alone = plan.workers_per_trial == 1
-            name = f"{plan.suite}-{stamp()}"
-            storage = f"{store.uri}/tune"
-            tuner = tune.Tuner(
-                _trainable(plan, f"{storage}/{name}"),
-                tune_config=tune.TuneConfig(
-                    search_alg=searcher,
-                    scheduler=_scheduler(plan, record),
-                    num_samples=-1,  # the searcher says when it is done
-                    reuse_actors=alone,
-                    trial_name_creator=_run_id,
-                    trial_dirname_creator=_run_id,
-                ),
-                run_config=tune.RunConfig(
-                    name=name,
-                    storage_path=storage,
-                    # Several workers keep their checkpoints themselves.
-                    checkpoint_config=tune.CheckpointConfig(
-                        num_to_keep=1, checkpoint_frequency=1 if alone else 0
-                    ),
-                    failure_config=tune.FailureConfig(max_failures=MAX_WORKER_FAILURES),
-                    callbacks=[RecordRuns(record, progress.changed)],
-                    verbose=1 if verbose else 0,
-                ),
+            tuner = tuner_for(
+                plan,
+                store,
+                record,
+                searcher,
+                scheduler,
+                make_trainable=lambda folder: _trainable(plan, folder, backbone),
+                changed=progress.changed,
+                verbose=verbose,
             )
-            tuner.fit()
+            try:
+                tuner.fit()
+            except (TuneError, StoreError) as error:
+                # What a callback raises arrives as the text of its traceback.
+                raise (record.lost or error) from None
     finally:
         ray.shutdown()
     return Outcome(record, searcher.finished)
 
 
-def _trainable(plan: SearchPlan, folder: str) -> Any:
+def _trainable(plan: SearchPlan, folder: str, backbone: SharedBackbone) -> Any:
     """Give what trains one run of the plan, an actor or several workers."""
     if plan.workers_per_trial == 1:
-        return SA2VPTrainable
+        return tune.with_parameters(SA2VPTrainable, backbone=backbone)
     # It brings Ray Train with it: loaded only where it is needed.
     from sa2vp.tuning.workers import shared_trainable  # noqa: PLC0415
 
-    return shared_trainable(folder)
-
-
-def _scheduler(plan: SearchPlan, record: RunRecord) -> PerTaskASHA:
-    scheduler = PerTaskASHA(plan.tasks, plan.epochs)
-    for task in plan.tasks:
-        for row in record.of(task, "search"):
-            scheduler.replay(task, record.epochs[row.run_id])
-    return scheduler
-
-
-def _run_id(trial: tune.experiment.Trial) -> str:
-    return str(trial.config["run_id"])
+    return shared_trainable(folder, backbone)

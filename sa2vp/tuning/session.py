@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from filelock import FileLock, Timeout
+
 from sa2vp.data.fingerprint import Manifest, what_changed
 from sa2vp.tuning.plan import PlanError, SearchPlan
 from sa2vp.tuning.plan_data import PlanData
@@ -32,12 +34,14 @@ class Session:
         store: the results.
         data: what its tasks' data is.
         set_aside: how many earlier runs were moved to make room.
+        lock: held as long as the session lives; None in an object store.
     """
 
     plan: SearchPlan
     store: ResultsStore
     data: PlanData
     set_aside: int
+    lock: FileLock | None = None
 
 
 def open_session(plan: SearchPlan, data: PlanData, *, fresh: bool) -> Session:
@@ -53,10 +57,35 @@ def open_session(plan: SearchPlan, data: PlanData, *, fresh: bool) -> Session:
     """
     try:
         store = ResultsStore(plan.results)
+        lock = hold_results(store, plan.suite)
         set_aside = continue_or_refuse(store, plan, data, fresh=fresh)
-    except StoreError as error:
+    except OSError as error:  # a StoreError among them
         raise PlanError("--results", str(error)) from error
-    return Session(plan, store, data, set_aside)
+    return Session(plan, store, data, set_aside, lock)
+
+
+def hold_results(store: ResultsStore, suite: str) -> FileLock | None:
+    """Keep other searches of the suite out of a results folder for as long as this process lives.
+
+    Returns:
+        What is held; None in an object store, where nothing can be.
+
+    Raises:
+        PlanError: another search holds it.
+    """
+    if store.local_folder is None:
+        return None
+    store.local_folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(store.local_folder / f".search-{suite}.lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        raise PlanError(
+            "--results",
+            f"{store.uri} is being searched by another run_search.py; wait for it, or choose "
+            "another --results",
+        ) from error
+    return lock
 
 
 def continue_or_refuse(
@@ -102,6 +131,11 @@ def data_file(suite: str) -> str:
     return f"data-{suite}.json"
 
 
+def study_file(suite: str) -> str:
+    """Name the file in the results that holds a suite's Optuna studies."""
+    return f"optuna-{suite}.log"
+
+
 def read_json(store: ResultsStore, name: str) -> dict[str, Any]:
     """Read an object; an empty one where there is no file.
 
@@ -136,6 +170,6 @@ def _set_suite_aside(store: ResultsStore, suite: str) -> int:
     folder = superseded_folder()
     run_ids = store.run_ids(suite)
     store.set_aside(run_ids, folder)
-    for name in (f"search-{suite}.json", data_file(suite)):
+    for name in (f"search-{suite}.json", data_file(suite), study_file(suite)):
         store.move(name, f"{folder}/{name}")
     return len(run_ids)

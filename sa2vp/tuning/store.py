@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,10 @@ class ResultsStore:
     Args:
         location: a path, or a URI that ``pyarrow.fs`` reads, such as ``s3://bucket/results``.
 
+    Attributes:
+        uri: of the folder.
+        local_folder: where it lies on a disk of this machine; None in an object store.
+
     Raises:
         StoreError: here and in every method, a location that cannot be reached or a file that
             cannot be read or written.
@@ -37,6 +42,8 @@ class ResultsStore:
         except (OSError, pa.ArrowInvalid) as error:
             raise StoreError(f"{location}: {error}") from error
         self.uri = target
+        local = isinstance(self._filesystem, fs.LocalFileSystem)
+        self.local_folder = Path(self._root) if local else None
 
     def write_run(self, row: RunRow) -> None:
         """Replace a run's row."""
@@ -73,6 +80,11 @@ class ResultsStore:
             return None
         with self._filesystem.open_input_stream(path) as stream:
             return bytes(stream.read()).decode()
+
+    def size(self, name: str) -> int | None:
+        """Give a file's bytes; None where there is none."""
+        size: int | None = self._filesystem.get_file_info(f"{self._root}/{name}").size
+        return size
 
     def write_text(self, name: str, text: str) -> None:
         """Replace a small file."""
@@ -144,4 +156,6 @@ class ResultsStore:
             if local:
                 self._filesystem.move(written, path)
         except OSError as error:
+            with suppress(OSError):  # a part of it may take the room that is left
+                self._filesystem.delete_file(written)
             raise StoreError(f"{path} cannot be written: {error}") from error

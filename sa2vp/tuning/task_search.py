@@ -9,7 +9,7 @@ from typing import Any
 import optuna
 from optuna.distributions import BaseDistribution
 from optuna.samplers import TPESampler
-from optuna.trial import TrialState
+from optuna.trial import FrozenTrial, TrialState, create_trial
 from ray.tune.search.optuna import OptunaSearch
 
 METRIC = "val_top1"
@@ -21,6 +21,32 @@ _STATES = {
     "stopped": TrialState.PRUNED,
     "failed": TrialState.FAIL,
 }
+
+
+def frozen_trial(
+    distributions: Mapping[str, BaseDistribution],
+    setting: Mapping[str, Any],
+    status: str,
+    accuracies: Sequence[float],
+) -> FrozenTrial:
+    """Describe a trial that has ended to Optuna, truthfully.
+
+    Args:
+        distributions: of the space.
+        setting: its hyperparameters.
+        status: ``completed``, ``stopped`` or ``failed``.
+        accuracies: validation top-1 of each epoch done.
+    """
+    state = _STATES[status]
+    if state == TrialState.PRUNED and not accuracies:
+        state = TrialState.FAIL  # stopped before it had anything to tell
+    return create_trial(
+        state=state,
+        value=None if state == TrialState.FAIL else accuracies[-1],
+        params={name: setting[name] for name in distributions},
+        distributions=dict(distributions),
+        intermediate_values=dict(enumerate(accuracies, start=1)),
+    )
 
 
 class TaskSearch(OptunaSearch):
@@ -55,18 +81,7 @@ class TaskSearch(OptunaSearch):
             status: ``completed``, ``stopped`` or ``failed``.
             accuracies: validation top-1 of each epoch done.
         """
-        state = _STATES[status]
-        if state == TrialState.PRUNED and not accuracies:
-            state = TrialState.FAIL  # stopped before it had anything to tell
-        self._ot_study.add_trial(
-            optuna.trial.create_trial(
-                state=state,
-                value=None if state == TrialState.FAIL else accuracies[-1],
-                params={name: setting[name] for name in self._space},
-                distributions=self._space,
-                intermediate_values=dict(enumerate(accuracies, start=1)),
-            )
-        )
+        self._ot_study.add_trial(frozen_trial(self._space, setting, status, accuracies))
 
     def suggest_setting(
         self, trial_id: str, number: int, given: Mapping[str, Any] | None = None
@@ -81,7 +96,9 @@ class TaskSearch(OptunaSearch):
         """
         name = f"{self._search_seed}/{self._task}/{number}"
         self._ot_study.sampler = TPESampler(
-            seed=zlib.crc32(name.encode()), n_startup_trials=STARTUP_TRIALS
+            seed=zlib.crc32(name.encode()),
+            n_startup_trials=STARTUP_TRIALS,
+            constant_liar=True,  # trials under way are not suggested again
         )
         if given is not None:
             self._ot_study.enqueue_trial({name: given[name] for name in self._space})

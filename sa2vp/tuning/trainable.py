@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -13,36 +12,38 @@ from ray import tune
 
 from sa2vp.data.options import DataOptions
 from sa2vp.data.tasks import Task
-from sa2vp.models import Backbone, load_backbone
-from sa2vp.models.fingerprint import fingerprint
 from sa2vp.training.allocator import keep_freed_memory
 from sa2vp.training.build import build_run, input_size
 from sa2vp.training.failures import RunFailedError
 from sa2vp.training.run import TrainingRun
 from sa2vp.training.settings import SA2VPSettings
-
-_load_backbone_once = lru_cache(maxsize=1)(load_backbone)
-_fingerprint_once = lru_cache(maxsize=1)(fingerprint)
+from sa2vp.tuning.run_log import describe_epoch, log, show_in_title, start_log
+from sa2vp.tuning.shared_backbone import SharedBackbone, open_backbone
 
 
 class SA2VPTrainable(tune.Trainable):
     """Trains the run that its configuration describes, an epoch a step.
 
     The configuration holds ``run_id``, ``task`` (its name), ``task_row`` and ``data`` (as
-    :class:`Task` and :class:`DataOptions` take them), ``phase``, ``backbone``, ``checkpoint``,
-    ``image_size`` (or None), ``settings`` (as :class:`SA2VPSettings` takes them),
-    ``precision``, ``threads``, ``resume`` (the URI of a checkpoint, or None) and ``resources`` (of
-    Ray, by name). Actors are reused: the backbone stays loaded from run to run.
+    :class:`Task` and :class:`DataOptions` take them), ``phase``, ``settings`` (as
+    :class:`SA2VPSettings` takes them), ``precision``, ``threads``, ``resume`` (the URI of a
+    checkpoint, or None) and ``resources`` (of Ray, by name). Actors are reused: the backbone stays
+    from run to run.
     """
+
+    def __repr__(self) -> str:
+        """Name the actor for the dashboard, which asks once, when its first run has begun."""
+        return f"SA2VP, {self._run_id} and later runs"
 
     @classmethod
     def default_resource_request(cls, config: dict[str, Any]) -> tune.PlacementGroupFactory:
         """Ask for what the plan gives a trial."""
         return tune.PlacementGroupFactory([config["resources"]])
 
-    def setup(self, config: dict[str, Any]) -> None:
+    def setup(self, config: dict[str, Any], backbone: SharedBackbone) -> None:
         """Start the first run of this actor."""
         set_up_process(config["threads"])
+        self._backbone = backbone
         self._start(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
@@ -52,11 +53,14 @@ class SA2VPTrainable(tune.Trainable):
 
     def step(self) -> dict[str, Any]:
         """Train one epoch; a run that failed ends here, with the reason."""
+        show_in_title(self._run_id)
         try:
-            metrics = self._run.run_epoch()
+            metrics = asdict(self._run.run_epoch()) | self._facts
         except RunFailedError as error:
+            log(self._run_id, str(error))
             return describe_failure(self._run, error)
-        return {"done": self._run.finished, **asdict(metrics), **self._facts}
+        log(self._run_id, describe_epoch(metrics))
+        return {"done": self._run.finished, **metrics}
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:
         """Save the run's state."""
@@ -65,10 +69,12 @@ class SA2VPTrainable(tune.Trainable):
     def load_checkpoint(self, checkpoint: dict[str, Any] | str | None) -> None:
         """Continue the run, after its worker was lost."""
         self._run.restore(Path(str(checkpoint)))
+        log(self._run_id, f"goes on after epoch {self._run.epoch}")
 
     def _start(self, config: dict[str, Any]) -> None:
-        self._run, backbone = start_run(config)
-        self._facts = facts_of(self._run, backbone) | {"workers": 1}
+        self._run_id = config["run_id"]
+        self._run = start_run(config, self._backbone)
+        self._facts = facts_of(self._run, self._backbone) | {"workers": 1}
 
 
 def set_up_process(threads: int) -> None:
@@ -78,21 +84,21 @@ def set_up_process(threads: int) -> None:
 
 
 def start_run(
-    config: dict[str, Any], device: torch.device | None = None
-) -> tuple[TrainingRun, Backbone]:
+    config: dict[str, Any], shared: SharedBackbone, device: torch.device | None = None
+) -> TrainingRun:
     """Build the run that a configuration describes, and continue it where it says so.
 
     Args:
         config: as for :class:`SA2VPTrainable`.
+        shared: its backbone.
         device: where to train; by default a GPU if the resources hold one, whatever torch finds: a
             trial without a GPU may run where there is one.
     """
     if device is None:
         device = torch.device("cuda" if config["resources"].get("GPU", 0) > 0 else "cpu")
-    backbone = _load_backbone_once(config["backbone"], config["checkpoint"], config["image_size"])
     run = build_run(
         Task(**config["task_row"]),
-        backbone,
+        open_backbone(shared),
         SA2VPSettings(**config["settings"]),
         final=config["phase"] == "final",
         data=DataOptions(**config["data"]),
@@ -102,16 +108,18 @@ def start_run(
     if config["resume"] is not None:
         with tune.Checkpoint(config["resume"]).as_directory() as directory:
             run.restore(Path(directory))
-    return run, backbone
+    start_log(config["run_id"], config["settings"], run.epoch)
+    return run
 
 
-def facts_of(run: TrainingRun, backbone: Backbone) -> dict[str, Any]:
+def facts_of(run: TrainingRun, shared: SharedBackbone) -> dict[str, Any]:
     """Give what every result of a run repeats."""
+    backbone = open_backbone(shared)
     return {
         "epochs_planned": run.settings.epochs,
         "trainable_params": run.model.count_learned(),
         "backbone_params": sum(p.numel() for p in backbone.parameters()),
-        "backbone_fingerprint": _fingerprint_once(backbone),
+        "backbone_fingerprint": shared.fingerprint,
         "precision": run.precision,
         "image_size": input_size(backbone)[0],
     }

@@ -25,6 +25,8 @@ from ray.train.v2._internal.constants import ENV_VARS_TO_PROPAGATE
 
 from sa2vp.training.failures import RunFailedError
 from sa2vp.training.run import TrainingRun
+from sa2vp.tuning.run_log import describe_epoch, log
+from sa2vp.tuning.shared_backbone import SharedBackbone
 from sa2vp.tuning.trainable import describe_failure, facts_of, set_up_process, start_run
 
 WAIT_SECONDS = 0.5
@@ -58,18 +60,19 @@ class Exchange:
         await self._decisions.get()
 
 
-def shared_trainable(folder: str) -> Any:
+def shared_trainable(folder: str, backbone: SharedBackbone) -> Any:
     """Make the trainable of a search whose trials each run on several workers.
 
     Args:
         folder: of the search within the results, where Tune keeps its state too.
+        backbone: of all trials.
     """
-    trainable = tune.with_parameters(train_on_workers, folder=folder)
+    trainable = tune.with_parameters(train_on_workers, folder=folder, backbone=backbone)
     # Ray Train places the workers. The trial itself only waits, and Tune wants a number above 0.
     return tune.with_resources(trainable, tune.PlacementGroupFactory([{"memory": 1}]))
 
 
-def train_on_workers(config: dict[str, Any], folder: str) -> None:
+def train_on_workers(config: dict[str, Any], folder: str, backbone: SharedBackbone) -> None:
     """Train one run on several workers, as a function trainable of Tune.
 
     The last result is reported once the workers have gone, so that their place is free.
@@ -79,13 +82,14 @@ def train_on_workers(config: dict[str, Any], folder: str) -> None:
             ``resources`` are each worker's.
         folder: of the search within the results. The run's checkpoints go below its name there,
             and it continues from them after a worker was lost.
+        backbone: of all trials.
     """
     name_the_cluster()
     exchange = ray.remote(num_cpus=0)(Exchange).remote()
     resources = {kind: amount for kind, amount in config["resources"].items() if amount > 0}
     trainer = TorchTrainer(
         train_as_worker,
-        train_loop_config=config | {"exchange": exchange},
+        train_loop_config=config | {"exchange": exchange, "backbone": backbone},
         scaling_config=train.ScalingConfig(
             num_workers=config["workers"],
             use_gpu=resources.get("GPU", 0) > 0,
@@ -138,21 +142,22 @@ def train_as_worker(config: dict[str, Any]) -> None:
     set_up_process(config["threads"])
     exchange = config["exchange"]
     first = train.get_context().get_world_rank() == 0
-    run, backbone = start_run(config, get_device())
-    facts = facts_of(run, backbone) | {"workers": config["workers"]}
+    run = start_run(config, config["backbone"], get_device())
+    facts = facts_of(run, config["backbone"]) | {"workers": config["workers"]}
     checkpoint = train.get_checkpoint()
     if checkpoint is not None:
         with checkpoint.as_directory() as directory:
             run.restore(Path(directory))
     while not run.finished:
         try:
-            metrics = run.run_epoch()
+            metrics = asdict(run.run_epoch()) | facts
         except RunFailedError as error:
+            log(config["run_id"], str(error))
             ray.get(exchange.hand_in.remote(describe_failure(run, error)))
             raise  # the others may wait for this worker: its end is theirs
         if first:
-            result = {"done": run.finished, **asdict(metrics), **facts}
-            ray.get(exchange.hand_in.remote(result))
+            log(config["run_id"], describe_epoch(metrics))
+            ray.get(exchange.hand_in.remote({"done": run.finished, **metrics}))
         if not run.finished:
             if first:
                 ray.get(exchange.decision.remote())

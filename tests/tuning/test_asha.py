@@ -72,3 +72,13 @@ def test_a_continued_run_takes_part_in_a_rung_once() -> None:
     # Continued from an earlier checkpoint: its epoch 3 must not enter the rung of epoch 2 again,
     # where it would now be below the cutoff of 73.3.
     assert decide(asha, trial(0), 3, 60.0) == GO_ON
+
+
+def test_brackets_take_turns_and_begin_a_rung_apart() -> None:
+    asha = PerTaskASHA(["digits"], epochs=10, brackets=2)
+    assert decide(asha, trial(0), 2, 60.0) == GO_ON
+    assert decide(asha, trial(1), 2, 10.0) == GO_ON  # the second bracket begins at epoch 6
+    assert decide(asha, trial(2), 2, 50.0) == STOP  # compared with trial 0
+    assert decide(asha, trial(1), 6, 70.0) == GO_ON  # on its own
+    assert decide(asha, trial(3), 6, 60.0) == STOP  # compared with trial 1
+    assert decide(asha, trial(0), 6, 10.0) == GO_ON  # alone in the first bracket

@@ -73,7 +73,7 @@ def test_a_dry_run_reports_the_data_and_leaves_no_results(home: Path, tmp_path: 
     places = ("--results", str(tmp_path / "none"), "--cache-dir", str(tmp_path / "cache"))
     done = search(home, "--dry-run", *places)
     assert done.returncode == 0, done.stderr
-    (row,) = [line for line in done.stdout.splitlines() if line.startswith("│ photos")]
+    row, *_ = [line for line in done.stdout.splitlines() if line.startswith("│ photos")]
     counts = [cell.strip() for cell in row.split("│")[-7:-2]]
     assert counts == ["3", "3", "360", "24", "24"]
     assert "408 images to decode, once" in done.stdout

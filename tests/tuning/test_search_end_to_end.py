@@ -6,82 +6,22 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
 import pytest
 import torch
-
-ROOT = Path(__file__).parents[2]
-TINY = ["--suite", "demo", "--tasks", "digits", "--trials", "2", "--epochs", "2", "--seeds", "1"]
-TIMELESS = ["run_id", "epoch", "lr", "train_loss", "val_loss", "val_top1", "test_top1"]
-DEADLINE_SECONDS = 240
-
-
-def command(results: Path, *arguments: str) -> list[str]:
-    one_at_a_time = ["--cpus-per-trial", str(os.cpu_count())]
-    return [sys.executable, "run_search.py", "--results", str(results), *one_at_a_time, *arguments]
-
-
-def run_search(results: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        command(results, *arguments), cwd=ROOT, capture_output=True, text=True, check=False
-    )
-
-
-def start_search(results: Path, *arguments: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        command(results, *arguments),
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    )
-
-
-def read(results: Path, dataset: str) -> pd.DataFrame:
-    files = sorted((results / dataset).glob("*.parquet"))
-    return pd.concat([pd.read_parquet(file) for file in files], ignore_index=True)
-
-
-def wait_for(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + DEADLINE_SECONDS
-    while not condition():
-        assert time.monotonic() < deadline, "the search made no progress"
-        time.sleep(0.05)
-
-
-def epochs_of(results: Path, run_id: str) -> int:
-    file = results / "epochs" / f"{run_id}.parquet"
-    return len(pd.read_parquet(file)) if file.exists() else 0
-
-
-def workers_of(driver: subprocess.Popen[str], name: str = "SA2VPTrainable") -> list[int]:
-    """List the actors of a driver that train, which share its session."""
-    pids = []
-    for command_line in Path("/proc").glob("[0-9]*/cmdline"):
-        pid = int(command_line.parent.name)
-        try:
-            if name.encode() in command_line.read_bytes() and os.getsid(pid) == driver.pid:
-                pids.append(pid)
-        except OSError:  # the process is gone
-            continue
-    return pids
-
-
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Give the results of an uninterrupted search."""
-    results = tmp_path_factory.mktemp("finished")
-    done = run_search(results, *TINY)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "Dashboard: http://127.0.0.1:" in done.stdout
-    assert "ray get-auth-token" in done.stdout
-    assert "2/2" in done.stdout
-    return results
+from searches import (
+    ROOT,
+    TIMELESS,
+    TINY,
+    epochs_of,
+    read,
+    run_search,
+    start_search,
+    wait_for,
+    workers_of,
+)
 
 
 def test_every_run_is_a_row_that_leads_back_to_its_making(finished: Path) -> None:

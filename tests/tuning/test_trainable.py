@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+import ray
+from ray import tune
 from test_micro_batch import GPU_ERROR, SmallMemory
 
 from sa2vp.data.options import DataOptions
 from sa2vp.data.tasks import suite_tasks
 from sa2vp.models import load_backbone
-from sa2vp.models.fingerprint import fingerprint
-from sa2vp.tuning import trainable
+from sa2vp.tuning.shared_backbone import share_backbone
 from sa2vp.tuning.trainable import SA2VPTrainable, threads_for
 
 SETTINGS = {
@@ -30,14 +32,11 @@ SETTINGS = {
 
 def config(phase: str = "search", task: str = "digits", **settings: Any) -> dict[str, Any]:
     return {
-        "run_id": f"demo-{task}-{phase}",
+        "run_id": f"demo-{task}-{phase}-0001",
         "task": task,
         "task_row": asdict(suite_tasks("demo", [task])[0]),
         "data": asdict(DataOptions()),
         "phase": phase,
-        "backbone": "demo",
-        "checkpoint": None,
-        "image_size": None,
         "precision": "auto",
         "threads": 1,
         "resume": None,
@@ -46,19 +45,29 @@ def config(phase: str = "search", task: str = "digits", **settings: Any) -> dict
     }
 
 
+@pytest.fixture(scope="module")
+def trainable() -> Iterator[type[SA2VPTrainable]]:
+    """The trainable with the demo's backbone, from an object store."""
+    ray.init(num_cpus=1, log_to_driver=False, include_dashboard=False)
+    yield tune.with_parameters(SA2VPTrainable, backbone=share_backbone(load_backbone("demo")))
+    ray.shutdown()
+
+
 def without_times(result: dict[str, Any]) -> dict[str, Any]:
     assert result["workers"] == 1
     names = ("epoch", "train_loss", "val_loss", "val_top1", "test_top1", "done")
     return {name: result[name] for name in names}
 
 
-def test_a_reused_actor_trains_as_a_new_one_and_a_lost_worker_continues(tmp_path: Path) -> None:
-    new = SA2VPTrainable(config("final"))
+def test_a_reused_actor_trains_as_a_new_one_and_a_lost_worker_continues(
+    trainable: type[SA2VPTrainable], tmp_path: Path
+) -> None:
+    new = trainable(config("final"))
     expected = [without_times(new.step()) for _ in range(2)]
     assert [result["done"] for result in expected] == [False, True]
     assert expected[1]["test_top1"] is not None
 
-    reused = SA2VPTrainable(config(task="location", lr=5e-3))
+    reused = trainable(config(task="location", lr=5e-3))
     assert reused.step()["test_top1"] is None
     assert reused.reset_config(config("final"))
     assert without_times(reused.step()) == expected[0]
@@ -72,32 +81,38 @@ def test_a_reused_actor_trains_as_a_new_one_and_a_lost_worker_continues(tmp_path
     assert without_times(reused.step()) == expected[1]
 
 
-def test_a_run_that_diverges_reports_its_failure_and_leaves_the_actor_alive() -> None:
-    trainable = SA2VPTrainable(config(lr=1e30))
-    result = trainable.step()
+def test_a_run_that_diverges_reports_its_failure_and_leaves_the_actor_alive(
+    trainable: type[SA2VPTrainable],
+) -> None:
+    actor = trainable(config(lr=1e30))
+    result = actor.step()
     assert result["done"]
     assert "loss became" in result["failure"]
     assert "val_top1" not in result
-    assert trainable.reset_config(config())
-    assert "failure" not in trainable.step()
+    assert actor.reset_config(config())
+    assert "failure" not in actor.step()
 
 
-def test_a_run_without_memory_for_one_image_reports_its_failure() -> None:
-    trainable = SA2VPTrainable(config())
-    run = trainable._run
+def test_a_run_without_memory_for_one_image_reports_its_failure(
+    trainable: type[SA2VPTrainable],
+) -> None:
+    actor = trainable(config())
+    run = actor._run
     tight = SmallMemory(run.model, training=0, evaluation=0, error=GPU_ERROR)
     run._classifier = replace(run._classifier, model=tight)
-    result = trainable.step()
+    result = actor.step()
     assert result["done"]
     assert result["failure"].startswith("out of memory in training with one image at a time")
-    assert trainable.reset_config(config())
-    assert trainable.step()["micro_batch"] == 40
+    assert actor.reset_config(config())
+    assert actor.step()["micro_batch"] == 40
 
 
-def test_the_precision_is_followed_and_reported() -> None:
+def test_the_precision_is_followed_and_reported(
+    trainable: type[SA2VPTrainable],
+) -> None:
     losses = {}
     for asked, used in [("auto", "float32"), ("float32", "float32"), ("bfloat16", "bfloat16")]:
-        result = SA2VPTrainable(config(dropout=0.0) | {"precision": asked}).step()
+        result = trainable(config(dropout=0.0) | {"precision": asked}).step()
         assert result["precision"] == used
         losses[asked] = result["train_loss"]
     assert losses["auto"] == losses["float32"] != losses["bfloat16"]
@@ -107,12 +122,3 @@ def test_the_precision_is_followed_and_reported() -> None:
 @pytest.mark.parametrize(("cpus", "threads"), [(0.5, 1), (1.0, 1), (2.0, 2), (3.7, 3)])
 def test_a_trial_has_a_thread_for_each_whole_core(cpus: float, threads: int) -> None:
     assert threads_for(cpus) == threads
-
-
-def test_a_backbone_is_hashed_once_however_many_runs_it_serves() -> None:
-    trainable._fingerprint_once.cache_clear()
-    actor = SA2VPTrainable(config())
-    first = actor.step()["backbone_fingerprint"]
-    assert actor.reset_config(config(task="location"))
-    assert actor.step()["backbone_fingerprint"] == first == fingerprint(load_backbone("demo"))
-    assert trainable._fingerprint_once.cache_info().misses == 1

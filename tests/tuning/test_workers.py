@@ -19,10 +19,12 @@ from ray.util.state import list_actors
 from rows import epoch_row
 from test_trainable import config
 
+from sa2vp.models import load_backbone
 from sa2vp.tuning.asha import PerTaskASHA
 from sa2vp.tuning.callbacks import describe_error
 from sa2vp.tuning.cluster import check_fits, slots_of_cluster
 from sa2vp.tuning.plan import PlanError
+from sa2vp.tuning.shared_backbone import share_backbone
 from sa2vp.tuning.workers import shared_trainable
 
 DEADLINE_SECONDS = 120
@@ -65,7 +67,7 @@ def run_trial(
     """Run one trial of two workers to its end; give what Tune knows of it."""
     param_space = config(**({"epochs": 3, "dropout": 0.0} | settings)) | {"workers": 2}
     tuner = tune.Tuner(
-        shared_trainable(str(folder / "search")),
+        shared_trainable(str(folder / "search"), share_backbone(load_backbone("demo"))),
         param_space=param_space,
         tune_config=tune.TuneConfig(scheduler=scheduler, reuse_actors=False),
         run_config=tune.RunConfig(

@@ -1,4 +1,4 @@
-"""Results as a search writes them: real runs, rows and checkpoints, without a cluster."""
+"""Results as a search writes them: real runs, rows and checkpoints, one after another."""
 
 from __future__ import annotations
 
@@ -7,14 +7,18 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import ray
 from PIL import Image
+from ray import tune
 
 from sa2vp.data.loading import load_task
 from sa2vp.data.tasks import suite_tasks
+from sa2vp.models import load_backbone
 from sa2vp.tuning.plan import SearchOptions, make_plan
 from sa2vp.tuning.protocol import ProtocolSearcher
 from sa2vp.tuning.provenance import gather_provenance
 from sa2vp.tuning.record import RunRecord
+from sa2vp.tuning.shared_backbone import share_backbone
 from sa2vp.tuning.store import ResultsStore
 from sa2vp.tuning.trainable import SA2VPTrainable
 from sa2vp.use.command import main
@@ -33,10 +37,12 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (digits,) = suite_tasks("demo", ["digits"])
     provenance = gather_provenance({"digits": load_task(digits).fingerprint})
     searcher = ProtocolSearcher(make_plan(options), record, provenance, {"CPU": 1.0}, lambda: 1)
+    ray.init(num_cpus=1, log_to_driver=False, include_dashboard=False)
+    trainable = tune.with_parameters(SA2VPTrainable, backbone=share_backbone(load_backbone("demo")))
     for number in range(3):
         config = searcher.suggest(f"trial-{number}")
         assert isinstance(config, dict)
-        actor, result = SA2VPTrainable(config), {"done": False}
+        actor, result = trainable(config), {"done": False}
         while not result["done"]:
             result = actor.step()
             record.report(config["run_id"], result)
@@ -44,6 +50,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
             actor.save_checkpoint(str(folder / name))
         searcher.on_trial_complete(f"trial-{number}", result)
         record.finish(config["run_id"], "completed")
+    ray.shutdown()
     return folder
 
 

@@ -1,0 +1,181 @@
+"""What a plan will take, before anything is spent: epochs, disk and hours.
+
+An estimate: ASHA stops what it finds, and rates are those of a short step on this machine.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import astuple, dataclass
+from pathlib import Path
+from statistics import fmean
+
+import torch
+from rich.table import Table
+
+from sa2vp.models import SA2VP, Backbone, create_sa2vp, load_backbone
+from sa2vp.training.objective import sa2vp_loss
+from sa2vp.tuning.plan import SearchPlan
+from sa2vp.tuning.plan_data import PlanData
+from sa2vp.tuning.rungs import rungs
+from search_spaces import Choice, TaskSpace
+
+STATES = 3
+"""Arrays that a checkpoint keeps of each learned number: itself and AdamW's two moments."""
+
+BATCH = 8
+FORWARD_ALONE = 3
+"""How much faster than a step an evaluation is taken to be, where only the step's rate is given."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rates:
+    """Images per second of one trial.
+
+    Attributes:
+        training: forward and backward.
+        evaluation: forward.
+    """
+
+    training: float
+    evaluation: float
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """What one task takes.
+
+    Attributes:
+        epochs: of its trials, if none is stopped.
+        expected: of its trials, if ASHA stops the share that it aims at.
+        final: of its confirming and final runs.
+        hours: of one trial's resources, in all.
+        gib: of checkpoints.
+    """
+
+    epochs: int
+    expected: float
+    final: int
+    hours: float
+    gib: float
+
+    def __add__(self, other: Estimate) -> Estimate:
+        """Add two tasks up."""
+        pairs = zip(astuple(self), astuple(other), strict=True)
+        return Estimate(*(one + another for one, another in pairs))
+
+
+def expected_epochs(plan: SearchPlan) -> float:
+    """Give the epochs of a trial on average, where one of ``reduction_factor`` passes each rung."""
+    return fmean(_expected_epochs(plan, bracket) for bracket in range(plan.brackets))
+
+
+def _expected_epochs(plan: SearchPlan, bracket: int) -> float:
+    first = plan.grace_epochs * plan.reduction_factor**bracket
+    ends = [*rungs(plan.epochs, first, plan.reduction_factor), plan.epochs]
+    starts = [0, *ends[:-1]]
+    return sum(
+        (end - start) / plan.reduction_factor**passed
+        for passed, (start, end) in enumerate(zip(starts, ends, strict=True))
+    )
+
+
+def estimate(plan: SearchPlan, images: Mapping[str, int], rates: Rates, learned: int) -> Estimate:
+    """Estimate what a task takes.
+
+    Args:
+        plan: of the search.
+        images: of each split of the task.
+        rates: of one trial.
+        learned: numbers that a model of the task learns, at most.
+    """
+    expected = plan.trials * expected_epochs(plan)
+    final = plan.epochs * (plan.seeds + plan.confirm * plan.confirm_seeds)
+    per_epoch = images["train"] / rates.training
+    searched = expected * (per_epoch + images["val"] / rates.evaluation)
+    tested = final * (per_epoch + images["test"] / rates.evaluation)
+    runs = plan.trials + plan.seeds + plan.confirm * plan.confirm_seeds
+    return Estimate(
+        epochs=plan.trials * plan.epochs,
+        expected=expected,
+        final=final,
+        hours=(searched + tested) / 3600,
+        gib=runs * STATES * 4 * learned / 2**30,
+    )
+
+
+def largest_model(backbone: Backbone, space: TaskSpace) -> SA2VP:
+    """Build the model of a space that learns most."""
+    dims = space.ranges["inter_dim"]
+    largest = max(dims.values) if isinstance(dims, Choice) else dims.high
+    return create_sa2vp(backbone, num_classes=2, inter_dim=int(largest))
+
+
+def measure_rates(model: SA2VP, size: tuple[int, int]) -> Rates:
+    """Time a step and an evaluation of a small batch on this machine, in float32.
+
+    Args:
+        model: on a frozen backbone.
+        size: of its images in pixels.
+    """
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    model.to(device)
+    images = torch.zeros(BATCH, 3, *size, device=device)
+    targets = torch.zeros(BATCH, dtype=torch.int64, device=device)
+
+    def step() -> None:
+        sa2vp_loss(model(images), targets).backward()
+
+    @torch.inference_mode()
+    def look() -> None:
+        model(images)
+
+    return Rates(*(BATCH / _seconds(work, device) for work in (step, look)))
+
+
+def _seconds(work: Callable[[], None], device: torch.device) -> float:
+    """Time work, after once that is not timed."""
+    for _ in range(2):
+        start = time.perf_counter()
+        work()
+        if device.type == "cuda":
+            torch.cuda.synchronize()
+    return time.perf_counter() - start
+
+
+def estimate_plan(plan: SearchPlan, data: PlanData) -> dict[str, Estimate]:
+    """Estimate what each task takes, from the stated rate or a measured step.
+
+    Args:
+        plan: of the search.
+        data: of its tasks.
+    """
+    checkpoint = None if plan.checkpoint is None else Path(plan.checkpoint)
+    backbone = load_backbone(plan.backbone, checkpoint, plan.image_size)
+    torch.set_num_threads(max(1, int(plan.cpus_per_trial)))
+    models = {task: largest_model(backbone, plan.space(task)) for task in plan.tasks}
+    if plan.images_per_second is None:
+        rates = measure_rates(models[plan.tasks[0]], backbone.patch_embed.img_size)
+    else:
+        rates = Rates(plan.images_per_second, FORWARD_ALONE * plan.images_per_second)
+    return {
+        task: estimate(plan, data.images[task], rates, models[task].count_learned())
+        for task in plan.tasks
+    }
+
+
+def as_table(estimates: Mapping[str, Estimate]) -> Table:
+    """Lay estimates out, with their sum."""
+    table = Table(
+        "task", "epochs", "after ASHA", "confirming and final", "hours of a trial's place", "GiB"
+    )
+    whole = Estimate(0, 0.0, 0, 0.0, 0.0)
+    for one in estimates.values():
+        whole += one
+    for task, of_task in (*estimates.items(), ("together", whole)):
+        table.add_row(
+            task, f"{of_task.epochs:,}", f"{of_task.expected:,.0f}", f"{of_task.final:,}",
+            f"{of_task.hours:,.2f}", f"{of_task.gib:.2f}",
+        )  # fmt: skip
+    return table

@@ -1,0 +1,107 @@
+"""Ray's Tuner, set up for this project's protocol."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from ray import tune
+from ray.tune.logger import TBXLoggerCallback
+
+from sa2vp.tuning.asha import PerTaskASHA
+from sa2vp.tuning.callbacks import RecordRuns
+from sa2vp.tuning.monitoring import ExportMetrics
+from sa2vp.tuning.plan import SearchPlan
+from sa2vp.tuning.protocol import ProtocolSearcher
+from sa2vp.tuning.record import RunRecord
+from sa2vp.tuning.session import stamp
+from sa2vp.tuning.store import ResultsStore
+from sa2vp.tuning.study_file import KeepStudies
+
+MAX_WORKER_FAILURES = 2
+"""How often a run whose worker was lost goes on from its checkpoint before it has failed."""
+
+
+def tuner_for(
+    plan: SearchPlan,
+    store: ResultsStore,
+    record: RunRecord,
+    searcher: ProtocolSearcher,
+    scheduler: PerTaskASHA,
+    *,
+    make_trainable: Callable[[str], Any],
+    changed: Callable[[], None],
+    verbose: bool = False,
+) -> tune.Tuner:
+    """Set Ray's Tuner up.
+
+    Args:
+        plan: of the search.
+        store: its results.
+        record: of its runs.
+        searcher: that hands them out.
+        scheduler: that stops them.
+        make_trainable: gives what trains a run, from the folder of Tune's state within the results.
+        changed: called after each entry into the record.
+        verbose: let Ray write to the terminal.
+    """
+    alone = plan.workers_per_trial == 1
+    name, storage = f"{plan.suite}-{stamp()}", f"{store.uri}/tune"
+    return tune.Tuner(
+        make_trainable(f"{storage}/{name}"),
+        tune_config=tune.TuneConfig(
+            search_alg=searcher,
+            scheduler=scheduler,
+            num_samples=-1,  # the searcher says when it is done
+            reuse_actors=alone,
+            trial_name_creator=_run_id,
+            trial_dirname_creator=_run_id,
+        ),
+        run_config=tune.RunConfig(
+            name=name,
+            storage_path=storage,
+            # Several workers keep their checkpoints themselves.
+            checkpoint_config=tune.CheckpointConfig(
+                num_to_keep=1, checkpoint_frequency=1 if alone else 0
+            ),
+            failure_config=tune.FailureConfig(max_failures=MAX_WORKER_FAILURES),
+            callbacks=make_callbacks(plan, store, record, changed),
+            verbose=1 if verbose else 0,
+        ),
+    )
+
+
+def make_scheduler(plan: SearchPlan, record: RunRecord) -> PerTaskASHA:
+    """Rebuild ASHA's rungs from the record, before anything else is decided on it.
+
+    A search may have been killed between the last epoch of a run, or ASHA's decision to stop it,
+    and the entry of its end. What is certain of that end is entered now.
+    """
+    scheduler = PerTaskASHA(
+        plan.tasks, plan.epochs, plan.grace_epochs, plan.reduction_factor, plan.brackets
+    )
+    for task in plan.tasks:
+        for row in record.of(task, "search"):
+            goes_on = scheduler.replay(task, record.epochs[row.run_id])
+            if row.status == "running" and not goes_on:
+                record.close(row.run_id)
+    for row in record.runs.values():
+        if row.status == "running" and row.epochs_done == row.epochs_planned:
+            record.close(row.run_id)
+    return scheduler
+
+
+def make_callbacks(
+    plan: SearchPlan, store: ResultsStore, record: RunRecord, changed: Callable[[], None]
+) -> list[tune.Callback]:
+    """List what is told of every run, in this order: the others look at what was recorded."""
+    return [
+        RecordRuns(record, changed),
+        ExportMetrics(record),
+        KeepStudies(plan, record, store),
+        TBXLoggerCallback(),
+    ]
+
+
+def _run_id(trial: tune.experiment.Trial) -> str:
+    return str(trial.config["run_id"])

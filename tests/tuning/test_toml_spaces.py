@@ -1,0 +1,113 @@
+"""A user's spaces are read as written, and refused by file and line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from search_spaces import Choice, LogUniform
+from search_spaces.toml_file import SpaceFileError, read_spaces
+
+TASKS = ("digits", "location")
+GOOD = """
+# mine
+["*"]
+inter_dim = [4, 8]
+inter_weight = { low = 0.1, high = 1 }
+lr = { low = 1e-4, high = 1e-2 }
+batch_size = [20]
+first = { inter_dim = 8, inter_weight = 0.5, lr = 1e-3, batch_size = 20 }
+
+[location]
+inter_dim = [64]
+inter_weight = [0.5, 1]
+lr = { low = 1e-3, high = 1e-2 }
+batch_size = [40]
+first = { inter_dim = 64, inter_weight = 1, lr = 1e-3, batch_size = 40 }
+"""
+
+
+def write(folder: Path, text: str) -> Path:
+    path = folder / "mine.toml"
+    path.write_text(text)
+    return path
+
+
+def test_a_file_is_read_as_written(tmp_path: Path) -> None:
+    spaces = read_spaces(write(tmp_path, GOOD), TASKS)
+    assert spaces["digits"].ranges == {
+        "inter_dim": Choice(4, 8),
+        "inter_weight": LogUniform(0.1, 1.0),
+        "lr": LogUniform(1e-4, 1e-2),
+        "batch_size": Choice(20),
+    }
+    assert spaces["digits"].first["inter_weight"] == 0.5
+    assert spaces["location"].ranges["inter_weight"] == Choice(0.5, 1.0)
+
+
+def test_tasks_that_are_not_mentioned_are_left_out(tmp_path: Path) -> None:
+    _, _, location = GOOD.partition("[location]")
+    assert set(read_spaces(write(tmp_path, "[location]" + location), TASKS)) == {"location"}
+
+
+def test_tables_of_tasks_that_are_not_searched_now_are_passed_over(tmp_path: Path) -> None:
+    path = write(tmp_path, GOOD)
+    assert set(read_spaces(path, ["digits"], known=["digits", "location"])) == {"digits"}
+    with pytest.raises(SpaceFileError, match=r"mine\.toml:10: unknown task 'location'"):
+        read_spaces(path, ["digits"], known=["digits"])
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        (
+            "[location]",
+            "[cub200]",
+            r"mine\.toml:10: unknown task 'cub200'; known: digits, location",
+        ),
+        ("[location]", "[location", r"mine\.toml: .*line 10"),
+        ("inter_dim = [64]\n", "", r"mine\.toml:10: lacks inter_dim"),
+        (
+            "inter_dim = [64]",
+            "inter_dims = [64]",
+            r"mine\.toml:11: unknown 'inter_dims'; known: in",
+        ),
+        (
+            "inter_dim = [64]",
+            "inter_dim = 64",
+            r"mine\.toml:11: inter_dim: expected \[a, b, \.\.\.",
+        ),
+        (
+            "inter_dim = [64]",
+            "inter_dim = [6.5]",
+            r"mine\.toml:11: inter_dim: 6\.5 is no whole num",
+        ),
+        ("inter_dim = [64]", "inter_dim = [true]", r"mine\.toml:11: inter_dim: True is no whole"),
+        ("inter_dim = [64]", "inter_dim = []", r"mine\.toml:11: inter_dim: a choice needs diff"),
+        (
+            "inter_dim = [64]",
+            "inter_dim = { low = 4, high = 64 }",
+            r"mine\.toml:11: inter_dim needs a list of whole numbers",
+        ),
+        ("[0.5, 1]", '["a"]', r"mine\.toml:12: inter_weight: 'a' is no number above 0"),
+        ("low = 1e-3", "low = 1", r"mine\.toml:13: lr: bounds must satisfy 0 < low < high"),
+        ("low = 1e-3", "low = nan", r"mine\.toml:13: lr: nan is no number above 0"),
+        ("lr = 1e-3, batch_size = 40 }", "batch_size = 40 }", r"mine\.toml:15: first sets"),
+        (
+            "inter_weight = 1, lr",
+            "inter_weight = 2, lr",
+            r"mine\.toml:15: first has inter_weight=2",
+        ),
+    ],
+)
+def test_a_bad_file_is_refused_by_line(tmp_path: Path, old: str, new: str, message: str) -> None:
+    assert GOOD.count(old) == 1
+    with pytest.raises(SpaceFileError, match=message) as refused:
+        read_spaces(write(tmp_path, GOOD.replace(old, new)), TASKS)
+    assert "\n" not in str(refused.value)
+
+
+def test_a_missing_file_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(SpaceFileError, match=r"none\.toml: No such file or directory"):
+        read_spaces(tmp_path / "none.toml", TASKS)
