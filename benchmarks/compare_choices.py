@@ -1,0 +1,113 @@
+"""How often the truly best setting is chosen, with and without further seeds of the best trials.
+
+``python benchmarks/compare_choices.py`` draws searches from ``demo_settings.parquet``: so many of
+its settings at random, each with the result of one of its recorded seeds. The choice is the one
+that a search makes (``--confirm K``); the truth is the mean over all recorded seeds. Settings of
+which one seed alone is recorded were far from the best by that seed.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+import numpy as np
+import pandas as pd
+import typer
+from record_settings import TABLE
+from rich.console import Console
+from rich.table import Table
+
+from sa2vp.tuning.record import RunRecord
+from sa2vp.tuning.rows import EpochRow, Phase, RunRow
+from sa2vp.tuning.store import ResultsStore
+
+SETTING = ["inter_dim", "inter_weight", "lr", "batch_size"]
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What became of many drawn searches.
+
+    Attributes:
+        best: share in which the truly best setting was chosen.
+        lost: points of top-1 that the chosen setting is behind it, on average.
+    """
+
+    best: float
+    lost: float
+
+
+def main(
+    searches: Annotated[int, typer.Option(help="To draw.")] = 2000,
+    trials: Annotated[int, typer.Option(help="Of each search.")] = 24,
+    confirm: Annotated[str, typer.Option(metavar="K,K", help="Trials confirmed.")] = "0,2,3,5",
+    seeds: Annotated[int, typer.Option(help="That confirm a trial.")] = 2,
+) -> None:
+    """Print the table."""
+    recorded = pd.read_parquet(TABLE)
+    last = recorded[recorded["epoch"] == recorded["epoch"].max()]
+    table = Table("task", "trials confirmed", "further runs", "truly best chosen", "points behind")
+    for task, rows in last.groupby("task"):
+        if rows["seed"].nunique() <= seeds:
+            continue
+        settings = [of_setting for _, of_setting in rows.groupby("number")]
+        for count in (int(number) for number in confirm.split(",")):
+            found = choose(settings, searches, trials, count, seeds)
+            table.add_row(
+                str(task), str(count), str(count * seeds), f"{found.best:.1%}", f"{found.lost:.2f}"
+            )
+    Console().print(table)
+
+
+def choose(
+    settings: list[pd.DataFrame], searches: int, trials: int, confirm: int, seeds: int
+) -> Choices:
+    """Draw searches, the same ones for each number of confirmed trials, and choose in each."""
+    rng = np.random.default_rng(0)
+    truths = np.array([rows["val_top1"].mean() for rows in settings])
+    lost = []
+    with tempfile.TemporaryDirectory() as nothing:
+        for _ in range(searches):
+            drawn = rng.choice(len(settings), trials, replace=False)
+            record = RunRecord(ResultsStore(nothing), "demo")
+            for number in drawn:
+                order = rng.permutation(len(settings[number]))
+                enter(record, int(number), settings[number].iloc[order], seeds)
+            best = record.best("digits", confirm)
+            assert best is not None  # noqa: S101 - for the type checker
+            chosen = int(best.run_id.rpartition("-")[2])
+            lost.append(truths[drawn].max() - truths[chosen])
+    return Choices(best=float(np.mean(np.isclose(lost, 0))), lost=float(np.mean(lost)))
+
+
+def enter(record: RunRecord, number: int, results: pd.DataFrame, seeds: int) -> None:
+    """Enter a setting's trial, and what further seeds of it reach."""
+    for index, result in enumerate(results.head(1 + seeds).to_dict("records")):
+        phase: Phase = "confirm" if index else "search"
+        name = f"{number:04d}" if index == 0 else f"{number:04d}-seed{index}"
+        row = completed(f"demo-digits-{phase}-{name}", phase, result)
+        record.runs[row.run_id] = row
+        record.epochs[row.run_id] = [
+            EpochRow(
+                run_id=row.run_id, epoch=1, lr=0.0, train_loss=0.0, val_loss=result["val_loss"],
+                val_top1=result["val_top1"], test_top1=None, seconds=0.0, images_per_second=0.0,
+            )
+        ]  # fmt: skip
+
+
+def completed(run_id: str, phase: Phase, result: dict[Any, Any]) -> RunRow:
+    """Describe a run that was completed."""
+    return RunRow(
+        run_id=run_id, suite="demo", task="digits", backbone="demo", method="sa2vp", phase=phase,
+        **{name: result[name] for name in SETTING}, weight_decay=0.0, epochs_planned=1, seed=0,
+        status="completed", epochs_done=1, last_val_top1=result["val_top1"], data_fingerprint="",
+        versions="", commit=None, started_at=datetime.now(UTC), dropout=0.0,
+        trainable_params=int(result["inter_dim"]),
+    )  # fmt: skip
+
+
+if __name__ == "__main__":
+    typer.run(main)

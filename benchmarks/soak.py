@@ -1,0 +1,195 @@
+"""Break a search again and again, continue it each time, and compare it with an unbroken one.
+
+``python benchmarks/soak.py --faults 50`` runs a small search of the demo with one trial at a time,
+kills a part of it at a random moment, presses Ctrl-C or lets the disk run full, runs the same
+command again, and starts over when it is done. At the end every search must hold, row for row, what
+an unbroken one holds: settings, epochs, ASHA's decisions and the final choice, times and memory
+aside.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from contextlib import suppress
+from pathlib import Path
+from typing import Annotated
+
+import pandas as pd
+import typer
+from rich.console import Console
+
+ROOT = Path(__file__).parents[1]
+SEARCH = ["--suite", "demo", "--tasks", "digits", "--trials", "5", "--epochs", "3", "--seeds", "1"]
+MEASURED = [
+    "seconds", "images_per_second", "peak_memory_gib", "started_at", "finished_at", "commit",
+]  # fmt: skip
+LONGEST_SECONDS = 35
+"""Between a start and its fault; an unbroken search takes longer, by some epochs."""
+
+GIVEN_SECONDS = 20
+"""That a driver has to end by itself after a fault, before what is left of it is killed too."""
+
+VICTIMS = {
+    "the trial's worker": ("ray::SA2VP", signal.SIGKILL),
+    "the driver": ("run_search.py", signal.SIGKILL),
+    "Ray's node process": ("raylet/raylet", signal.SIGKILL),
+    "Ray's control process": ("gcs_server", signal.SIGKILL),
+    "Ctrl-C": ("run_search.py", signal.SIGINT),
+}
+"""By the fault's name: a word of the command line, and the signal that it gets."""
+
+FULL_DISK = "a full disk"
+NO_DISK = 99
+LARGEST_ROOM = 3_000_000
+"""Bytes left on it; an unbroken search writes about as much."""
+
+
+def main(
+    faults: Annotated[int, typer.Option(help="To inject in all.")] = 50,
+    seed: Annotated[int, typer.Option(help="Of the moments and victims.")] = 0,
+) -> None:
+    """Print how often each part was killed, and whether any result differs."""
+    console, rng = Console(), random.Random(seed)
+    with tempfile.TemporaryDirectory() as temporary:
+        unbroken, broken = Path(temporary, "unbroken"), Path(temporary, "broken")
+        finish(unbroken)
+        expected = rows_of(unbroken)
+        injected: Counter[str] = Counter()
+        searches = differing = 0
+        while injected.total() < faults:
+            fault = rng.choice([*VICTIMS, FULL_DISK])
+            was_broken = (
+                fill_disk(broken, rng.uniform(0, LARGEST_ROOM))
+                if fault == FULL_DISK
+                else break_search(broken, fault, rng.uniform(0, LONGEST_SECONDS))
+            )
+            if was_broken:
+                injected[fault] += 1
+                console.print(f"{injected.total()} of {faults}: {fault}")
+            else:
+                differing += differs(broken, expected, console)
+                searches += 1
+                shutil.rmtree(broken)
+        finish(broken)
+        differing += differs(broken, expected, console)
+    for fault, count in injected.items():
+        console.print(f"{fault}: {count}")
+    console.print(f"{searches + 1} searches, of which {differing} differ from the unbroken one")
+    raise typer.Exit(int(differing > 0))
+
+
+def start(results: Path, *before: str) -> subprocess.Popen[bytes]:
+    """Start the search in a session of its own, through another command where one is given."""
+    command = [*before, sys.executable, "run_search.py", *SEARCH, "--results", str(results)]
+    return subprocess.Popen(  # noqa: S603 - this project's own command
+        [*command, "--cpus-per-trial", str(os.cpu_count())],
+        cwd=ROOT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+
+
+def finish(results: Path) -> None:
+    """Run the search to its end, whatever it was left in."""
+    code = start(results).wait()
+    if code != 0:
+        raise SystemExit(f"the search ended with exit code {code}; look into {results}")
+
+
+def break_search(results: Path, fault: str, seconds: float) -> bool:
+    """Start the search and break it after a while; tell whether it was still running."""
+    driver = start(results)
+    try:
+        driver.wait(seconds)
+        return False
+    except subprocess.TimeoutExpired:
+        word, number = VICTIMS[fault]
+        for pid in processes_of(driver.pid, word):
+            with suppress(ProcessLookupError):
+                os.kill(pid, number)
+    with suppress(subprocess.TimeoutExpired):
+        # A lost worker is replaced, and the search goes on by itself.
+        driver.wait(None if fault == "the trial's worker" else GIVEN_SECONDS)
+    end_session(driver.pid)
+    driver.wait()
+    return True
+
+
+def fill_disk(results: Path, room: float) -> bool:
+    """Run the search on a disk with so much room left; tell whether that was too little."""
+    results.mkdir(exist_ok=True)
+    saved = results.with_name("saved")
+    held = 2**16 + sum(2 * 4096 + path.stat().st_size for path in results.rglob("*"))
+    script = (
+        f"cp -a {results} {saved} && mount -t tmpfs -o size={int(held + room)} none {results} && "
+        f"cp -a {saved}/. {results} && rm -r {saved} || exit {NO_DISK}; "
+        f'"$@"; code=$?; cp -a {results} {saved}; exit $code'
+    )
+    search = start(results, "unshare", "--mount", "--map-root-user", "sh", "-c", script, "sh")
+    code = search.wait()
+    end_session(search.pid)
+    if code == NO_DISK:
+        raise SystemExit("this system lets nobody mount a small disk")
+    shutil.rmtree(results)
+    saved.rename(results)
+    return code != 0
+
+
+def processes_of(session: int, word: str) -> list[int]:
+    """List a session's processes with a word in their command line."""
+    found = []
+    for command_line in Path("/proc").glob("[0-9]*/cmdline"):
+        pid = int(command_line.parent.name)
+        try:
+            words = command_line.read_bytes()  # nothing of one that has ended and was not fetched
+            if os.getsid(pid) == session and words and word.encode() in words:
+                found.append(pid)
+        except OSError:  # it is gone
+            continue
+    return found
+
+
+def end_session(session: int) -> None:
+    """Kill what a lost driver leaves behind, as a machine that is restarted would."""
+    while leftover := processes_of(session, ""):
+        for pid in leftover:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        time.sleep(0.1)
+
+
+def rows_of(results: Path) -> dict[str, pd.DataFrame]:
+    """Read a search's rows without what was measured."""
+    found = {}
+    for dataset, keys in (("runs", ["run_id"]), ("epochs", ["run_id", "epoch"])):
+        files = sorted((results / dataset).glob("[!.]*.parquet"))
+        rows = pd.concat([pd.read_parquet(file) for file in files])
+        rows = rows.drop(columns=MEASURED, errors="ignore")
+        found[dataset] = rows.sort_values(keys).reset_index(drop=True)
+    return found
+
+
+def differs(results: Path, expected: dict[str, pd.DataFrame], console: Console) -> bool:
+    """Tell whether a search that was broken holds other rows; say which."""
+    for dataset, rows in rows_of(results).items():
+        try:
+            pd.testing.assert_frame_equal(rows, expected[dataset])
+        except AssertionError as error:
+            console.print(f"{dataset}: {error}", markup=False)
+            if dataset == "runs":
+                console.print(rows[["run_id", "status", "reason"]].to_string(), markup=False)
+            return True
+    return False
+
+
+if __name__ == "__main__":
+    typer.run(main)
