@@ -91,6 +91,7 @@ def test_killed_and_continued_equals_uninterrupted(
         os.killpg(driver.pid, signal.SIGKILL)
         driver.wait()
     else:
+        wait_for(lambda: workers_of(driver))
         (worker,) = workers_of(driver)
         os.kill(worker, signal.SIGKILL)
         output, _ = driver.communicate()
