@@ -101,7 +101,9 @@ def search(
 def _trainable(plan: SearchPlan, folder: str, backbone: SharedBackbone) -> Any:
     """Give what trains one run of the plan, an actor or several workers."""
     if plan.workers_per_trial == 1:
-        return tune.with_parameters(SA2VPTrainable, backbone=backbone)
+        trainable = tune.with_parameters(SA2VPTrainable, backbone=backbone)
+        trainable.__qualname__ = SA2VPTrainable.__qualname__  # which the dashboard shows
+        return trainable
     # It brings Ray Train with it: loaded only where it is needed.
     from sa2vp.tuning.workers import shared_trainable  # noqa: PLC0415
 
