@@ -1,32 +1,47 @@
-"""Show the tables of a results folder, or write them as Markdown, LaTeX, CSV or HTML."""
+"""Show a results folder's tables, or write them in other formats, a report or recipes."""
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
-from analysis import render
+from analysis import latex, render
 from analysis.frames import Results, ResultsError, ResultsNotFoundError, no_results, read_results
 from analysis.layout import Table
+from analysis.recipes import recipes as make_recipes
 from analysis.report import report
 from analysis.terminal import terminal_table
 from command_line import remarks, run
 
 DEFAULT_RESULTS = "results"
+PAGE = "report.html"
 
-# Each format's file suffix, and the function that writes it.
-FORMATS = {
-    "md": ("md", render.markdown),
-    "latex": ("tex", render.latex),
-    "csv": ("csv", render.csv),
-    "html": ("html", render.html_page),
+WHOLE: Mapping[str, Callable[[Sequence[Table]], str]] = {
+    "md": render.markdown,
+    "latex": latex.whole,
+    "csv": render.csv,
 }
+"""What writes tables as one text."""
+
+SINGLE: Mapping[str, Callable[[Table], str | bytes]] = {
+    "md": lambda table: render.markdown([table]),
+    "latex": latex.table_float,
+    "csv": lambda table: render.csv([table]),
+    "parquet": render.parquet,
+}
+"""What writes the file of a table."""
+
+SUFFIXES = {"md": "md", "latex": "tex", "csv": "csv", "parquet": "parquet"}
+"""Of the files, one per table; HTML is one page."""
+
+ALLOWED = (*SUFFIXES, "html")
 
 console = Console(highlight=False, markup=False)
 app = typer.Typer(add_completion=False)
@@ -43,36 +58,137 @@ def main(
     table_format: Annotated[
         str | None,
         typer.Option(
-            "--format", metavar="|".join(FORMATS), help="Instead of tables for the terminal."
+            "--format", metavar="|".join(ALLOWED), help="Instead of tables for the terminal."
         ),
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="With --format: a file per table here, not stdout."),
+        typer.Option(metavar="DIR", help="With --format: files here, not stdout."),
+    ] = None,
+    recipes: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Only write what run_search.py --recipe retrains, here."),
+    ] = None,
+    watch: Annotated[
+        float | None,
+        typer.Option(
+            metavar="SECONDS", help="With --format html --out: make the page anew so often."
+        ),
     ] = None,
 ) -> None:
     """Show the tables that the results give; without results, the published numbers."""
-    allowed = ", ".join(FORMATS)
+    check_options(table_format, out, watch)
+    if watch is not None and out is not None:
+        keep_fresh(results, out, watch)
+        return
+    found = load(results)
+    if recipes is not None:
+        announce(write_recipes(found, recipes))
+        remark(found, [])
+        return
+    tables = report(found)
+    show(found, tables, table_format, out)
+    remark(found, tables if table_format in {"csv", "parquet"} else [])
+    if found.runs.empty:
+        remarks.print(
+            f"No runs in {found.location} yet: these are the published numbers. "
+            "To make results: python run_search.py --suite demo"
+        )
+
+
+def check_options(table_format: str | None, out: Path | None, watch: float | None) -> None:
+    """Refuse options that do not fit each other.
+
+    Raises:
+        typer.BadParameter: names the option.
+    """
+    allowed = ", ".join(ALLOWED)
+    if table_format is not None and table_format not in ALLOWED:
+        raise typer.BadParameter(f"{table_format!r} is not one of {allowed}", param_hint="--format")
     if table_format is None and out is not None:
         raise typer.BadParameter(f"needs --format, one of {allowed}", param_hint="--out")
-    if table_format is not None and table_format not in FORMATS:
-        raise typer.BadParameter(f"{table_format!r} is not one of {allowed}", param_hint="--format")
-    found = load(results)
-    tables = report(found, results or DEFAULT_RESULTS)
+    if table_format == "parquet" and out is None:
+        raise typer.BadParameter("parquet is for files; add --out DIR", param_hint="--format")
+    if watch is None:
+        return
+    if table_format != "html" or out is None:
+        raise typer.BadParameter("needs --format html and --out DIR", param_hint="--watch")
+    if not watch >= 1:
+        raise typer.BadParameter(f"must be 1 second or more, got {watch:g}", param_hint="--watch")
+
+
+def show(
+    found: Results, tables: Sequence[Table], table_format: str | None, out: Path | None
+) -> None:
+    """Print the tables, or write them where asked."""
     if table_format is None:
         for table in tables:
             console.print(terminal_table(table, console.width), "")
-    elif out is None:
-        console.out(FORMATS[table_format][1](tables), end="")
+    elif out is not None:
+        announce(write(files_of(found, tables, table_format), out, "--out"))
+    elif table_format == "html":
+        console.out(page(found, tables), end="")
     else:
-        for path in write_tables(tables, table_format, out):
-            console.out(path)
-    remark(found, tables if table_format == "csv" else [])
-    if found.runs.empty:
-        remarks.print(
-            f"No runs in {results or DEFAULT_RESULTS} yet: these are the published numbers. "
-            "To make results: python run_search.py --suite demo"
+        console.out(WHOLE[table_format](tables), end="")
+
+
+def announce(paths: Sequence[Path]) -> None:
+    """Print the paths of what was written."""
+    for path in paths:
+        console.out(path)
+
+
+def page(found: Results, tables: Sequence[Table], refresh_seconds: int | None = None) -> str:
+    """Write the report as one HTML page."""
+    from analysis.page import html_report  # noqa: PLC0415 - its charts are slow to import
+
+    return html_report(found, list(tables), refresh_seconds)
+
+
+def files_of(found: Results, tables: Sequence[Table], table_format: str) -> dict[str, str | bytes]:
+    """Give the files of a format: one per table, or the page."""
+    if table_format == "html":
+        return {PAGE: page(found, tables)}
+    files = {
+        f"{table.name}.{SUFFIXES[table_format]}": SINGLE[table_format](table) for table in tables
+    }
+    if table_format == "latex":
+        files[f"{latex.DOCUMENT}.tex"] = latex.inputs(tables)
+    return files
+
+
+def keep_fresh(results: str | None, out: Path, seconds: float) -> None:
+    """Make the page anew again and again, until Ctrl-C; the last one does not load itself again."""
+    remarks.print(f"{out / PAGE}: made anew every {seconds:g} s, until Ctrl-C")
+    said: set[str] = set()
+    try:
+        while True:
+            found = load(results)
+            text = page(found, report(found), refresh_seconds=max(1, round(seconds)))
+            write({PAGE: text}, out, "--out")
+            for warning in found.warnings:
+                if warning not in said:
+                    remarks.print(f"warning: {warning}")
+            said |= set(found.warnings)
+            time.sleep(seconds)
+    except KeyboardInterrupt:
+        found = load(results)
+        announce(write({PAGE: page(found, report(found))}, out, "--out"))
+
+
+def write_recipes(found: Results, folder: Path) -> list[Path]:
+    """Write a recipe for each task whose final runs tell all that it needs.
+
+    Raises:
+        typer.BadParameter: there is none, or a file cannot be written.
+    """
+    texts = make_recipes(found.runs)
+    if not texts:
+        raise typer.BadParameter(
+            f"{found.location} has no completed final run to repeat; run_search.py makes some",
+            param_hint="--recipes",
         )
+    return write(texts, folder, "--recipes")
 
 
 def remark(found: Results, noted: Sequence[Table]) -> None:
@@ -94,7 +210,7 @@ def load(location: str | None) -> Results:
         return read_results(location or DEFAULT_RESULTS)
     except ResultsNotFoundError as error:
         if location is None:
-            return no_results()
+            return no_results(DEFAULT_RESULTS)
         raise typer.BadParameter(
             f"{error}; allowed: a folder that run_search.py wrote", param_hint="--results"
         ) from error
@@ -102,28 +218,26 @@ def load(location: str | None) -> Results:
         raise typer.BadParameter(str(error), param_hint="--results") from error
 
 
-def write_tables(tables: Sequence[Table], table_format: str, folder: Path) -> list[Path]:
-    """Write a file per table, each whole or not at all; return their paths.
+def write(files: Mapping[str, str | bytes], folder: Path, option: str) -> list[Path]:
+    """Write files into a folder, each whole or not at all; return their paths.
 
     Raises:
-        typer.BadParameter: a file cannot be written.
+        typer.BadParameter: a file cannot be written; names the option.
     """
-    suffix, render_tables = FORMATS[table_format]
-    texts = {folder / f"{table.name}.{suffix}": render_tables([table]) for table in tables}
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for path, text in texts.items():
-            write_whole(path, text)
+        for name, content in files.items():
+            write_whole(folder / name, content)
     except OSError as error:
-        raise typer.BadParameter(f"cannot write there: {error}", param_hint="--out") from error
-    return list(texts)
+        raise typer.BadParameter(f"cannot write there: {error}", param_hint=option) from error
+    return [folder / name for name in files]
 
 
-def write_whole(path: Path, text: str) -> None:
-    """Write a text file so that a reader finds the old content or the new, nothing between."""
+def write_whole(path: Path, content: str | bytes) -> None:
+    """Write a file so that a reader finds the old content or the new, nothing between."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_bytes(content.encode() if isinstance(content, str) else content)
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)

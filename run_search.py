@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,9 +17,17 @@ from sa2vp.tuning.rungs import REDUCTION_FACTOR
 if TYPE_CHECKING:
     from sa2vp.data.cache import CachePlan
     from sa2vp.tuning.plan_data import PlanData
+    from sa2vp.tuning.rows import RunRow
     from sa2vp.tuning.session import Session
 
 NOT_FINISHED = "Not finished. The same command continues it."
+
+RECIPE_DECIDES = (
+    "suite", "tasks", "backbone", "image_size", "fusion", "precision", "spaces", "trials",
+    "epochs", "seeds", "seed", "grace_epochs", "reduction_factor", "brackets", "confirm",
+    "confirm_seeds",
+)  # fmt: skip
+"""Parameters that cannot be given beside ``--recipe``."""
 
 console = Console(highlight=False)
 app = typer.Typer(add_completion=False)
@@ -26,7 +35,10 @@ app = typer.Typer(add_completion=False)
 
 @app.command()
 def main(
-    suite: Annotated[str, typer.Option(metavar="NAME", help="demo, fgvc, vtab-1k, hta, custom.")],
+    context: typer.Context,
+    suite: Annotated[
+        str | None, typer.Option(metavar="NAME", help="demo, fgvc, vtab-1k, hta, custom.")
+    ] = None,
     tasks: Annotated[
         str | None, typer.Option(metavar="A,B", help="Some of the suite's tasks. Default: all.")
     ] = None,
@@ -44,6 +56,10 @@ def main(
     fusion: Annotated[
         str, typer.Option(metavar="NAME", help="exact, or acc: the authors' other variant.")
     ] = "exact",
+    recipe: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Retrain what reproduce_tables.py --recipes wrote."),
+    ] = None,
     spaces: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Your own search spaces, a TOML file.")
     ] = None,
@@ -137,6 +153,7 @@ def main(
     """
     options = SearchOptions(
         suite=suite,
+        recipe=recipe,
         tasks=tasks,
         backbone=backbone,
         checkpoint=checkpoint,
@@ -163,11 +180,14 @@ def main(
         confirm_seeds=confirm_seeds,
     )
     try:
+        if recipe is not None:
+            refuse_beside_recipe(context)
         plan = make_plan(options)
         console.print(describe(plan))
         if download:
             fetch_data(plan)
         data, caches = look_at_data(plan, whole=dry_run)
+        check_recipe(plan, data)
         if dry_run:
             show_estimate(plan, data)
             return 0
@@ -186,6 +206,9 @@ def main(
 def describe(plan: SearchPlan) -> str:
     """Say in two lines what will be run."""
     workers = plan.workers_per_trial
+    if plan.recipe is not None:
+        seeds = ", ".join(map(str, plan.final_seeds))
+        return f"Recipe for {plan.recipe.task} of suite {plan.suite}: final runs, seeds {seeds}"
     return (
         f"Suite {plan.suite}: {', '.join(plan.tasks)}; backbone {plan.backbone}\n"
         f"{plan.trials} trials a task of at most {plan.epochs} epochs, "
@@ -229,6 +252,43 @@ def look_at_data(plan: SearchPlan, *, whole: bool) -> tuple[PlanData, list[Cache
     if caches:
         console.print(describe_caches(caches))
     return data, caches
+
+
+def refuse_beside_recipe(context: typer.Context) -> None:
+    """Refuse options that a recipe decides.
+
+    Raises:
+        PlanError: names the first of them.
+    """
+    for name in RECIPE_DECIDES:
+        source = context.get_parameter_source(name)
+        if source is not None and source.name == "COMMANDLINE":
+            option = f"--{name.replace('_', '-')}"
+            raise PlanError(option, "the recipe decides it; leave it out")
+
+
+def check_recipe(plan: SearchPlan, data: PlanData) -> None:
+    """Refuse to repeat a recipe's runs on other data or other weights.
+
+    Raises:
+        PlanError: names the option.
+    """
+    if plan.recipe is None:
+        return
+    from sa2vp.models import load_backbone  # noqa: PLC0415 - as above
+    from sa2vp.models.fingerprint import fingerprint  # noqa: PLC0415
+
+    plan.recipe.check_data(data.fingerprints[plan.recipe.task])
+    backbone = load_backbone(plan.backbone, plan.checkpoint, plan.image_size)
+    plan.recipe.check_backbone(fingerprint(backbone))
+
+
+def show_matches(runs: Iterable[RunRow]) -> None:
+    """Say of each run that repeats another whether it reached the same."""
+    for row in runs:
+        if row.matched is not None and row.test_top1 is not None:
+            same = "as" if row.matched else f"not {row.expected_test_top1:.2f} as"
+            console.print(f"{row.run_id}: test top-1 {row.test_top1:.2f}, {same} in the recipe")
 
 
 def show_estimate(plan: SearchPlan, data: PlanData) -> None:
@@ -284,6 +344,8 @@ def run_session(session: Session, *, address: str | None, retry_failed: bool, ve
     if not outcome.finished:
         remarks.print(NOT_FINISHED)
         return INTERRUPTED
+    if session.plan.recipe is not None:
+        show_matches(outcome.record.of(session.plan.recipe.task, "final"))
     console.print(f"The tables: python reproduce_tables.py --results {results}")
     return 1 if outcome.record.failed() else 0
 

@@ -1,75 +1,24 @@
-"""Read the results that a search leaves on disk: a row per run, and a row per run and epoch.
+"""Read the results that a search leaves on disk.
 
-Reading is safe while a search writes: writers rename whole files into place, temporary files are
-passed over, and a file that is replaced or removed meanwhile is read again or left out.
+A file that is damaged, or none of a search's, is named and left out; one of an earlier version is
+read, with the columns that it lacks empty; of a run that is there twice, the row that was begun
+last counts. Runs are read whole, epochs and predictions only of the runs that are asked for.
 ``docs/results.md`` says what each column means.
 """
 
 from __future__ import annotations
 
-import time
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from functools import partial
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pandas as pd
 import pyarrow as pa
 import pyarrow.fs
-import pyarrow.parquet as pq
 
-_UTC_TIME = pa.timestamp("us", tz="UTC")
-
-RUNS = pa.schema(
-    {
-        "run_id": pa.string(),
-        "suite": pa.string(),
-        "task": pa.string(),
-        "backbone": pa.string(),
-        "method": pa.string(),
-        "phase": pa.string(),
-        "inter_dim": pa.int64(),
-        "inter_weight": pa.float64(),
-        "lr": pa.float64(),
-        "batch_size": pa.int64(),
-        "weight_decay": pa.float64(),
-        "epochs_planned": pa.int64(),
-        "seed": pa.int64(),
-        "status": pa.string(),
-        "reason": pa.string(),
-        "epochs_done": pa.int64(),
-        "last_val_top1": pa.float64(),
-        "best_val_top1": pa.float64(),
-        "test_top1": pa.float64(),
-        "best_epoch_test_top1": pa.float64(),
-        "trainable_params": pa.int64(),
-        "backbone_params": pa.int64(),
-        "seconds": pa.float64(),
-        "peak_memory_gib": pa.float64(),
-        "data_fingerprint": pa.string(),
-        "versions": pa.string(),
-        "commit": pa.string(),
-        "started_at": _UTC_TIME,
-        "finished_at": _UTC_TIME,
-    }
-)
-EPOCHS = pa.schema(
-    {
-        "run_id": pa.string(),
-        "epoch": pa.int64(),
-        "lr": pa.float64(),
-        "train_loss": pa.float64(),
-        "val_loss": pa.float64(),
-        "val_top1": pa.float64(),
-        "test_top1": pa.float64(),
-        "seconds": pa.float64(),
-        "images_per_second": pa.float64(),
-    }
-)
-
-_READ_ATTEMPTS = 2
-_RETRY_SECONDS = 0.05
-_READERS = 16  # on object storage a read is mostly waiting
+from analysis.files import Problem, in_few_lines, one_line, read_folder, read_runs_files, to_pandas
+from analysis.schemas import EPOCHS, PREDICTIONS, RUNS
 
 
 class ResultsError(Exception):
@@ -85,30 +34,74 @@ class Results:
     """What a results folder holds.
 
     Attributes:
+        location: of the folder, a path or URI.
         runs: a row per run, with the columns of ``RUNS``.
-        epochs: a row per run and epoch, with the columns of ``EPOCHS``.
-        warnings: a line for each file that could not be read.
+        problems: files that were left out or lack columns, and runs found twice; grows as epochs
+            and predictions are read.
     """
 
+    location: str
     runs: pd.DataFrame
-    epochs: pd.DataFrame
-    warnings: tuple[str, ...] = ()
+    problems: list[Problem] = field(default_factory=list)
+
+    @property
+    def warnings(self) -> list[str]:
+        """Put the problems into a few lines."""
+        return in_few_lines(dict.fromkeys(self.problems))
+
+    def epochs(self, run_ids: Iterable[str]) -> pd.DataFrame:
+        """Read the epochs of some runs, with the columns of ``EPOCHS``."""
+        found = self._of_runs("epochs", run_ids, EPOCHS)
+        # Merged folders hold the epochs of a repeated run twice, too: alike, or of another try.
+        return _once(found, ["run_id", "epoch"], by="epoch")[0]
+
+    def predictions(self, run_ids: Iterable[str]) -> pd.DataFrame:
+        """Read what final runs make of the test images; runs of earlier versions have none.
+
+        Returns:
+            The columns of ``PREDICTIONS``.
+        """
+        found = self._of_runs("predictions", run_ids, PREDICTIONS)
+        return _once(found, ["run_id", "image"], by="image")[0]
+
+    def class_names(self, suite: str) -> dict[str, list[str]]:
+        """Read the names of the classes, in order, by task, as far as they are known."""
+        filesystem, root = _open(self.location)
+        path = f"{root}/data-{suite}.json"
+        try:
+            with filesystem.open_input_file(path) as source:
+                noted = json.loads(source.read())
+            return {task: [str(name) for name in data["classes"]] for task, data in noted.items()}
+        except FileNotFoundError:
+            return {}
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            self.problems.append((path, f"left out, no names of classes: {one_line(error)}"))
+            return {}
+
+    def _of_runs(self, dataset: str, run_ids: Iterable[str], schema: pa.Schema) -> pd.DataFrame:
+        wanted = list(run_ids)
+        if not wanted:
+            return to_pandas(schema.empty_table())
+        filesystem, root = _open(self.location)
+        frame, problems = read_runs_files(filesystem, f"{root}/{dataset}", wanted, schema)
+        self.problems.extend(problems)
+        return frame
 
 
-def no_results() -> Results:
-    """Results of a project that has not run anything yet: both frames are empty."""
-    return Results(_to_pandas(RUNS.empty_table()), _to_pandas(EPOCHS.empty_table()))
+def no_results(location: str) -> Results:
+    """Results of a project that has not run anything yet."""
+    return Results(location, to_pandas(RUNS.empty_table()))
 
 
 def read_results(location: str) -> Results:
-    """Read the runs and epochs under a results folder.
+    """Read the runs under a results folder.
 
     Args:
         location: a path, or a URI that ``pyarrow.fs`` reads, such as ``s3://bucket/results``.
 
     Raises:
         ResultsNotFoundError: nothing is there.
-        ResultsError: it is no folder, or a file lacks a column or holds another type in it.
+        ResultsError: it is no folder, or cannot be reached.
     """
     try:
         filesystem, root = _open(location)
@@ -117,13 +110,25 @@ def read_results(location: str) -> Results:
             raise ResultsNotFoundError(f"there is no folder {location!r}")
         if kind == pa.fs.FileType.File:
             raise ResultsError(f"{location!r} is a file; expected the folder of a search's results")
-        runs, run_warnings = _read_dataset(filesystem, f"{root}/runs", RUNS)
-        epochs, epoch_warnings = _read_dataset(filesystem, f"{root}/epochs", EPOCHS)
+        runs, problems = read_folder(filesystem, f"{root}/runs", RUNS)
     except (pa.ArrowException, OSError) as error:
-        raise ResultsError(f"cannot read {location!r}: {_one_line(error)}") from error
-    runs = runs.sort_values("run_id", ignore_index=True)
-    epochs = epochs.sort_values(["run_id", "epoch"], ignore_index=True)
-    return Results(runs, epochs, (*run_warnings, *epoch_warnings))
+        raise ResultsError(f"cannot read {location!r}: {one_line(error)}") from error
+    runs, repeated = _once(runs, ["run_id"], by="started_at")
+    return Results(location, runs, [*problems, *repeated])
+
+
+def _once(frame: pd.DataFrame, key: list[str], by: str) -> tuple[pd.DataFrame, list[Problem]]:
+    """Keep one row for each key, the last by a column; sort by the key, and name what was twice.
+
+    Rows that are alike in every column are one: a file that is packed is removed only afterwards.
+    """
+    if not frame.duplicated(key).any():
+        return frame.sort_values(key, ignore_index=True), []
+    ordered = frame.drop_duplicates().sort_values([*key, by], kind="stable")
+    twice = ordered.duplicated(key, keep="last")
+    repeated = ordered.loc[twice, key[0]].unique()
+    note = "found more than once; the row that was begun last counts"
+    return ordered[~twice].reset_index(drop=True), [(name, note) for name in repeated]
 
 
 def _open(location: str) -> tuple[pa.fs.FileSystem, str]:
@@ -131,66 +136,3 @@ def _open(location: str) -> tuple[pa.fs.FileSystem, str]:
         filesystem, root = pa.fs.FileSystem.from_uri(location)
         return filesystem, root.rstrip("/")
     return pa.fs.LocalFileSystem(), Path(location).absolute().as_posix()
-
-
-def _read_dataset(
-    filesystem: pa.fs.FileSystem, folder: str, schema: pa.Schema
-) -> tuple[pd.DataFrame, list[str]]:
-    """Read every file of a dataset; return its rows, and a warning per unreadable file."""
-    selector = pa.fs.FileSelector(folder, allow_not_found=True)
-    paths = sorted(
-        info.path
-        for info in filesystem.get_file_info(selector)
-        if info.type == pa.fs.FileType.File and not info.base_name.startswith((".", "_"))
-    )
-    with ThreadPoolExecutor(_READERS) as readers:
-        outcomes = list(readers.map(partial(_read_file, filesystem), paths))
-    tables = [schema.empty_table()]
-    warnings = []
-    for path, outcome in zip(paths, outcomes, strict=True):
-        if isinstance(outcome, pa.Table):
-            tables.append(_conform(outcome, schema, path))
-        elif not isinstance(outcome, FileNotFoundError):
-            warnings.append(f"{path}: left out, not a readable Parquet file: {_one_line(outcome)}")
-    return _to_pandas(pa.concat_tables(tables)), warnings
-
-
-def _read_file(filesystem: pa.fs.FileSystem, path: str) -> pa.Table | Exception:
-    """Read one file, a second time if need be; return the error that stayed otherwise."""
-    failure: Exception = FileNotFoundError(path)
-    for attempt in range(_READ_ATTEMPTS):
-        # Not every file system replaces a file in one step: give the writer a moment to finish.
-        time.sleep(_RETRY_SECONDS if attempt else 0)
-        try:
-            with filesystem.open_input_file(path) as source:
-                return pq.ParquetFile(source).read()
-        except (pa.ArrowException, OSError) as error:
-            failure = error
-    return failure
-
-
-def _conform(table: pa.Table, schema: pa.Schema, path: str) -> pa.Table:
-    """Bring a file's columns into the schema's order and types; further columns are dropped."""
-    columns = []
-    for field in schema:
-        if table.column_names.count(field.name) != 1:
-            raise ResultsError(f"{path}: column {field.name!r} is missing or repeated")
-        column = table.column(field.name)
-        try:
-            # Finer timestamps may lose their last digits; numbers may not.
-            columns.append(column.cast(field.type, safe=not pa.types.is_timestamp(field.type)))
-        except pa.ArrowException as error:
-            raise ResultsError(
-                f"{path}: column {field.name!r} holds {column.type}, expected {field.type}"
-            ) from error
-    return pa.table(columns, schema=schema)
-
-
-def _to_pandas(table: pa.Table) -> pd.DataFrame:
-    # pandas' own integers can be missing; the default would turn such columns into floats.
-    frame: pd.DataFrame = table.to_pandas(types_mapper={pa.int64(): pd.Int64Dtype()}.get)
-    return frame
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())

@@ -19,6 +19,8 @@ class Column:
         key: the frame's column with the values.
         form: a format specification such as ``.1f``; empty for text.
         spread: the frame's column with the standard deviation, shown after the value; may be "".
+        part: the frame's column that says what part of the whole the value is of, shown after it
+            in brackets; may be "".
         opens_part: where the columns do not fit side by side, this one begins a part below.
     """
 
@@ -26,6 +28,7 @@ class Column:
     key: str
     form: str = ""
     spread: str = ""
+    part: str = ""
     opens_part: bool = False
 
 
@@ -58,10 +61,7 @@ class Table:
         """Format every shown cell; the frame's columns are the headers, missing values are ""."""
         return pd.DataFrame(
             {
-                column.header: [
-                    _cell(row[column.key], row.get(column.spread), column.form)
-                    for row in self.frame.to_dict("records")
-                ]
+                column.header: [_cell(row, column) for row in self.frame.to_dict("records")]
                 for column in self.shown_columns()
             },
             dtype=str,
@@ -74,8 +74,11 @@ class Table:
         return [bool(mark) for mark in self.frame["is_mean"]]
 
 
-def _cell(value: Any, spread: Any, form: str) -> str:
+def _cell(row: dict[Any, Any], column: Column) -> str:
+    value, spread, part = (row.get(key) for key in (column.key, column.spread, column.part))
     if pd.isna(value):
         return ""
-    text = format(value, form)
-    return text if pd.isna(spread) else f"{text}{SPREAD_MARK}{format(spread, form)}"
+    text = format(value, column.form)
+    if not pd.isna(spread):
+        text += f"{SPREAD_MARK}{format(spread, column.form)}"
+    return text if pd.isna(part) else f"{text} ({part})"

@@ -48,24 +48,23 @@ def most_at_once(runs: pd.DataFrame) -> int:
     return int(running.max()) if len(running) else 0
 
 
-def occupancy(runs: pd.DataFrame, epochs: pd.DataFrame) -> Occupancy | None:
+def occupancy(runs: pd.DataFrame) -> Occupancy | None:
     """Measure how busy the slots of these runs were.
 
     Args:
-        runs: columns run_id, started_at, finished_at; unfinished runs are left out.
-        epochs: columns run_id, seconds; rows of other runs are left out.
+        runs: columns started_at, finished_at, epochs_done and seconds (in training and evaluation
+            steps); unfinished runs are left out.
 
     Returns:
         The measure, or None where no run has finished yet or none has epochs.
     """
     finished = runs[runs["started_at"] < runs["finished_at"]]
-    steps = epochs.loc[epochs["run_id"].isin(finished["run_id"]), "seconds"]
-    if steps.empty:
+    if finished["epochs_done"].sum() == 0:
         return None
     wall = finished["finished_at"].max() - finished["started_at"].min()
     return Occupancy(
         runs=len(finished),
         slots=most_at_once(finished),
         wall_seconds=wall.total_seconds(),
-        step_seconds=float(steps.sum()),
+        step_seconds=float(finished["seconds"].sum()),
     )

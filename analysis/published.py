@@ -6,7 +6,10 @@ from pathlib import Path
 
 import pandas as pd
 
+import search_spaces
+
 _FOLDER = Path(__file__).parent / "published"
+_SETTINGS = Path(search_spaces.__file__).parent / "readme_hyperparameters.csv"
 
 # What the marks in the column ``checked`` say about a value.
 CHECKED = {
@@ -37,6 +40,22 @@ def read_group_means() -> pd.DataFrame:
         mean_of_tasks (percent; empty where the tasks are not at hand), source, checked.
     """
     return pd.read_csv(_FOLDER / "published_group_means.csv")
+
+
+def read_author_settings(benchmark: str, backbone: str) -> pd.DataFrame:
+    """Read the settings in the authors' README, as text, since it gives alternatives.
+
+    Args:
+        benchmark: a suite.
+        backbone: ``vit_b16`` or ``swin_b``.
+
+    Returns:
+        Columns task, inter_dim, inter_weight, batch_size, lr, weight_decay and note, in the
+        README's order; no rows for what it does not list.
+    """
+    rows = pd.read_csv(_SETTINGS, dtype=str)
+    chosen = rows[(rows["benchmark"] == benchmark) & (rows["backbone"] == backbone)]
+    return chosen.drop(columns=["benchmark", "backbone"]).reset_index(drop=True)
 
 
 def sa2vp_accuracy(accuracy: pd.DataFrame, benchmark: str) -> pd.DataFrame:

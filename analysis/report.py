@@ -9,20 +9,29 @@ import pandas as pd
 
 from analysis.frames import Results
 from analysis.layout import Column, Table
+from analysis.noise import with_noise
 from analysis.occupancy import Occupancy, occupancy
+from analysis.paper_report import METHOD_TABLES, paper_table, stated_means_table, table_of_settings
 from analysis.published import (
     BACKBONE_NAMES,
     checked_note,
     read_accuracy,
+    read_author_settings,
     read_group_means,
     sa2vp_accuracy,
     sa2vp_group_means,
 )
-from analysis.tables import left_out_runs, search_summary, task_results
+from analysis.tables import (
+    best_candidates,
+    counted_runs,
+    left_out_runs,
+    search_summary,
+    task_results,
+)
 
 _SETTING = (
     Column("inter_dim", "inter_dim", "d", opens_part=True),
-    Column("inter_weight", "inter_weight", "g"),
+    Column("inter_weight", "inter_weight", ".3g"),
     Column("lr", "lr", ".3g"),
     Column("batch size", "batch_size", "d"),
 )
@@ -31,14 +40,20 @@ _RESULT_COLUMNS = (
     Column("seeds", "seeds", "d"),
     Column("val top-1", "val_top1_mean", ".1f", "val_top1_std"),
     Column("test top-1", "test_top1_mean", ".1f", "test_top1_std"),
+    Column("95 % interval", "interval"),
     Column("best epoch on test", "best_epoch_test_top1_mean", ".1f", "best_epoch_test_top1_std"),
     Column("linear probe test", "linear_test_top1_mean", ".1f", "linear_test_top1_std"),
     Column("over linear", "gain_over_linear", "+.1f"),
+    Column("p against linear", "linear_p_value", ".2g"),
     Column("published, ViT-B/16", "published_top1", ".1f"),
+    Column("over published", "over_published", "+.1f", part="noise"),
+    Column("as in the recipe", "matched"),
     *_SETTING,
     Column("learned parameters", "trainable_params", ",d"),
     Column("% of backbone", "trainable_share_pct", ".2f"),
 )
+"""Of a task's row; the last two are the paper's tuned share."""
+
 _SEARCH_COLUMNS = (
     Column("task", "task"),
     Column("trials", "trials", "d"),
@@ -73,44 +88,91 @@ _BEST_EPOCH_NOTE = (
     "best epoch on test: the highest test top-1 of any epoch, which the published code prints. It "
     "is chosen on the test split; compare only with numbers made the same way."
 )
+_INTERVAL_NOTE = (
+    "95 % interval: of the mean test top-1, by drawing seeds and test images again; of one seed, "
+    "images alone. 'within noise': the published accuracy lies in it."
+)
+_PAIRED_NOTE = (
+    "p against linear: how often drawn signs of the images' differences give as large a gain or "
+    "loss; the same test images for both."
+)
 _NOTE_LIMIT = 160  # characters of a run's reason that still make a note
 
 
-def report(results: Results, location: str) -> list[Table]:
+def report(results: Results) -> list[Table]:
     """Make every table that the results give; without any run, the published ones.
 
     Args:
         results: as ``read_results`` returns them.
-        location: the results folder as the user named it, for the captions.
     """
     if results.runs.empty:
         return published_tables()
     accuracy = read_accuracy()
     tables = []
     for _, runs in results.runs.groupby(["suite", "backbone"]):
-        published = sa2vp_accuracy(accuracy, runs["suite"].iloc[0])
-        tables += _result_tables(runs, published, location)
-        tables += _search_tables(runs, results.epochs, published, location)
+        published = published_tasks(accuracy, runs["suite"].iloc[0])
+        tables += _result_tables(results, runs, published)
+        tables += _paper_tables(runs, published, accuracy)
+        tables += _search_tables(results, runs, published)
     return tables
 
 
+def published_tasks(accuracy: pd.DataFrame, suite: str) -> pd.DataFrame:
+    """List a suite's tasks with SA2VP's published accuracy, which of some suites is not at hand.
+
+    Args:
+        accuracy: as ``read_accuracy`` returns it.
+        suite: of the paper, or another, of which no tasks are listed.
+
+    Returns:
+        The columns of ``accuracy``; top1_percent is empty where it is not known.
+    """
+    known = sa2vp_accuracy(accuracy, suite)
+    if len(known):
+        return known
+    settings = read_author_settings(suite, "vit_b16")
+    return settings[["task"]].assign(group=suite).reindex(columns=known.columns)
+
+
+def _paper_tables(
+    runs: pd.DataFrame, published: pd.DataFrame, accuracy: pd.DataFrame
+) -> list[Table]:
+    """Set this search beside the published methods and settings, where the paper gives them."""
+    suite, backbone = runs["suite"].iloc[0], runs["backbone"].iloc[0]
+    rows = task_results(runs, published).query("not is_mean")
+    rows = rows[rows["test_top1_mean"].notna()]
+    if rows.empty:
+        return []
+    own = rows[["task"]].assign(top1_percent=rows["test_top1_mean"])
+    return [
+        table
+        for table in (
+            paper_table(suite, backbone, accuracy, read_group_means(), own),
+            table_of_settings(suite, backbone, rows),
+        )
+        if table is not None
+    ]
+
+
 def published_tables() -> list[Table]:
-    """Show SA2VP's published accuracies: FGVC and VTAB-1k per task, and the group means."""
-    accuracy = read_accuracy()
-    tables = []
+    """Show the paper's tables, SA2VP's accuracies with their marks, and the group means."""
+    accuracy, stated = read_accuracy(), read_group_means()
+    methods = (paper_table(*which, accuracy, stated) for which in METHOD_TABLES)
+    tables = [table for table in methods if table is not None]
     for benchmark in ("fgvc", "vtab-1k"):
         rows = sa2vp_accuracy(accuracy, benchmark)
         caption = f"Test top-1 in percent. Source: {_listed(rows['source'])}."
         title = f"Published SA2VP on {benchmark}, ViT-B/16"
         name = f"published-{benchmark}"
         tables.append(Table(name, title, caption, rows, _PUBLISHED_COLUMNS, (checked_note(rows),)))
-    means = sa2vp_group_means(read_group_means(), accuracy)
+    means = sa2vp_group_means(stated, accuracy)
     caption = f"Test top-1 in percent. Source: {_listed(means['source'])}."
     notes = ("mean of tasks: recomputed here from the published tasks.", checked_note(means))
     title = "Published SA2VP, group means"
     return [
         *tables,
         Table("published-means", title, caption, means, _PUBLISHED_MEAN_COLUMNS, notes),
+        stated_means_table(accuracy, stated),
     ]
 
 
@@ -119,17 +181,27 @@ def _short(commits: pd.Series[str]) -> pd.Series[str]:
     return commits.str.replace(r"^([0-9a-f]{10})[0-9a-f]*", r"\1", regex=True)
 
 
-def _result_tables(runs: pd.DataFrame, published: pd.DataFrame, location: str) -> list[Table]:
+def _result_tables(results: Results, runs: pd.DataFrame, published: pd.DataFrame) -> list[Table]:
     final = runs[runs["phase"] == "final"]
     if final.empty:
         return []
-    frame = task_results(runs, published)
+    predictions = results.predictions(counted_runs(runs)["run_id"])
+    frame = with_noise(
+        task_results(runs, published),
+        runs,
+        predictions,
+        comparable=runs["backbone"].iloc[0] == "vit-b16",
+    )
     left_out = left_out_runs(runs)
     caption = (
-        f"{len(final) - len(left_out)} of {len(final)} final runs in {location}/runs, "
+        f"{len(final) - len(left_out)} of {len(final)} final runs in {results.location}/runs, "
         f"commit {_listed(_short(final['commit']))}. Top-1 in percent."
     )
     notes = [_SPREAD_NOTE, *_left_out_notes(left_out)]
+    if frame["interval"].notna().any():
+        notes.append(_INTERVAL_NOTE)
+    if frame["linear_p_value"].notna().any():
+        notes.append(_PAIRED_NOTE)
     if frame["best_epoch_test_top1_mean"].notna().any():
         notes.append(_BEST_EPOCH_NOTE)
     if frame["published_top1"].notna().any():
@@ -137,18 +209,18 @@ def _result_tables(runs: pd.DataFrame, published: pd.DataFrame, location: str) -
             f"published: SA2VP on {BACKBONE_NAMES['vit_b16_in21k']}, "
             f"{_listed(published['source'])}; {checked_note(published)}"
         )
+    elif len(published):
+        notes.append(f"published: no accuracies on {runs['suite'].iloc[0]} are at hand.")
     title, name = _titled("results", runs)
     return [Table(name, title, caption, frame, _RESULT_COLUMNS, tuple(notes))]
 
 
-def _search_tables(
-    runs: pd.DataFrame, epochs: pd.DataFrame, published: pd.DataFrame, location: str
-) -> list[Table]:
-    frame = search_summary(runs, epochs, published)
+def _search_tables(results: Results, runs: pd.DataFrame, published: pd.DataFrame) -> list[Table]:
+    frame = search_summary(runs, results.epochs(best_candidates(runs)["run_id"]), published)
     if frame.empty:
         return []
-    caption = f"{frame['trials'].sum()} SA2VP trials in {location}/runs. Top-1 in percent."
-    busy = occupancy(runs[runs["method"] == "sa2vp"], epochs)
+    caption = f"{frame['trials'].sum()} SA2VP trials in {results.location}/runs. Top-1 in percent."
+    busy = occupancy(runs[runs["method"] == "sa2vp"])
     notes = () if busy is None else (_busy_note(busy),)
     title, name = _titled("search", runs)
     return [Table(name, title, caption, frame, _SEARCH_COLUMNS, notes)]

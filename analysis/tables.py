@@ -19,6 +19,11 @@ _SETTING = [
     "batch_size",
     "weight_decay",
     "epochs_planned",
+    "dropout",
+    "fusion",
+    "precision",
+    "image_size",
+    "backbone_fingerprint",
     "data_fingerprint",
 ]
 _AVERAGED = [
@@ -72,7 +77,8 @@ def task_results(runs: pd.DataFrame, published: pd.DataFrame) -> pd.DataFrame:
         row), val_top1_mean and _std, test_top1_mean and _std (both of the last epoch),
         best_epoch_test_top1_mean and _std, linear_test_top1_mean and _std, gain_over_linear
         (percentage points), published_top1, inter_dim, inter_weight, lr, batch_size,
-        trainable_params (without the head), trainable_share_pct (of the backbone's).
+        trainable_params (without the head), trainable_share_pct (of the backbone's), matched (of
+        runs that repeat a recipe's: how many reached the very number, as text).
     """
     counted = counted_runs(runs)
     tuned = _over_seeds(counted[counted["method"] == "sa2vp"])
@@ -89,6 +95,7 @@ def task_results(runs: pd.DataFrame, published: pd.DataFrame) -> pd.DataFrame:
     order += ["best_epoch_test_top1_mean", "best_epoch_test_top1_std"]
     order += ["linear_test_top1_mean", "linear_test_top1_std", "gain_over_linear"]
     order += ["published_top1", *_REPORTED_SETTING, "trainable_params", "trainable_share_pct"]
+    order += ["matched"]
     rows = rows.assign(is_mean=False)
     return (pd.concat([rows, means], ignore_index=True) if len(means) else rows)[order]
 
@@ -103,7 +110,7 @@ def search_summary(
 
     Args:
         runs: the runs of one suite and backbone, every phase, status and method.
-        epochs: the epochs of these runs.
+        epochs: the epochs of the runs that ``best_candidates`` lists.
         published: column task, in the order the rows are to have; it may be empty.
 
     Returns:
@@ -113,11 +120,20 @@ def search_summary(
     trials = runs[(runs["phase"] == "search") & (runs["method"] == "sa2vp")]
     counts = pd.crosstab(trials["task"], trials["status"]).reindex(columns=STATUSES, fill_value=0)
     totals = trials.groupby("task").agg(trials=("run_id", "size"), epochs=("epochs_done", "sum"))
-    best = _best_trials(trials[trials["status"] == "completed"], epochs).set_index("task")
+    best = _best_trials(best_candidates(runs), epochs).set_index("task")
     best = best[["last_val_top1", *_REPORTED_SETTING, "run_id"]]
     summary = totals.join(counts).join(best.rename(columns={"run_id": "best_run_id"}))
     order = ["trials", *STATUSES, "epochs", *best.columns[:-1], "best_run_id"]
     return _in_order(summary[order].reset_index(), published["task"])
+
+
+def best_candidates(runs: pd.DataFrame) -> pd.DataFrame:
+    """Keep the completed SA2VP trials with each task's highest validation top-1."""
+    completed = runs[
+        (runs["phase"] == "search") & (runs["method"] == "sa2vp") & (runs["status"] == "completed")
+    ]
+    highest = completed.groupby("task")["last_val_top1"].transform("max")
+    return completed[completed["last_val_top1"].eq(highest) | highest.isna()]
 
 
 def _best_trials(completed: pd.DataFrame, epochs: pd.DataFrame) -> pd.DataFrame:
@@ -138,6 +154,8 @@ def _over_seeds(runs: pd.DataFrame) -> pd.DataFrame:
         val_top1_std=("last_val_top1", "std"),
         test_top1_mean=("test_top1", "mean"),
         test_top1_std=("test_top1", "std"),
+        matched_runs=("matched", "sum"),
+        repeated_runs=("matched", "count"),
         best_epoch_test_top1_mean=("best_epoch_test_top1", "mean"),
         best_epoch_test_top1_std=("best_epoch_test_top1", "std"),
         inter_dim=("inter_dim", "first"),
@@ -147,6 +165,9 @@ def _over_seeds(runs: pd.DataFrame) -> pd.DataFrame:
         trainable_params=("trainable_params", "first"),
         backbone_params=("backbone_params", "first"),
     )
+    repeated, same = averages.pop("repeated_runs"), averages.pop("matched_runs")
+    matched = same.astype(int).astype(str) + " of " + repeated.astype(str)
+    averages["matched"] = matched.where(repeated > 0)
     return averages.astype({"seeds": "Int64"})  # a row of means has none
 
 

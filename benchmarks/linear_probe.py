@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Annotated
@@ -134,7 +133,8 @@ class TaskProbe:
             commit=self._provenance.commit,
             started_at=datetime.now(UTC),
         )
-        epochs = list(self._epochs_of(row.run_id, settings, test=phase == "final"))
+        run = self._start(settings, test=phase == "final")
+        epochs = [EpochRow.from_metrics(row.run_id, asdict(metrics)) for metrics in run]
         last = epochs[-1]
         row.epochs_done, row.last_val_top1, row.test_top1 = (
             last.epoch,
@@ -147,13 +147,16 @@ class TaskProbe:
         )
         row.seconds = sum(epoch.seconds for epoch in epochs)
         row.finished_at = datetime.now(UTC)
+        if run.tested is not None:
+            targets, predicted = run.tested.targets.tolist(), run.tested.predicted.tolist()
+            self._store.write_predictions(row.run_id, targets, predicted)
         self._store.write_epochs(row.run_id, epochs)
         self._store.write_run(row)
         return row
 
-    def _epochs_of(self, run_id: str, settings: RunSettings, *, test: bool) -> Iterator[EpochRow]:
+    def _start(self, settings: RunSettings, *, test: bool) -> TrainingRun:
         seed_everything(settings.seed)
-        run = TrainingRun(
+        return TrainingRun(
             LinearProbe(self._train.inputs.shape[1], self._task.num_classes),
             settings,
             train=self._train,
@@ -162,7 +165,6 @@ class TaskProbe:
             prepare=lambda features, _: features,
             device=torch.device("cpu"),
         )
-        return (EpochRow.from_metrics(run_id, asdict(metrics)) for metrics in run)
 
 
 def features_of(backbone: VisionTransformer, split: Split) -> TensorExamples:

@@ -48,35 +48,53 @@ class Classifier:
         return sa2vp_loss(logits, targets.to(self.device, non_blocking=True)), logits[0]
 
 
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """What a model makes of a split.
+
+    Attributes:
+        loss: mean over the examples.
+        predicted: class of each example by the image stream, ``(N,)``.
+        targets: its own class, ``(N,)``.
+    """
+
+    loss: float
+    predicted: Tensor
+    targets: Tensor
+
+    @property
+    def top1(self) -> float:
+        """Give the share of examples that are classified correctly, in percent."""
+        return 100 * int((self.predicted == self.targets).sum()) / len(self.targets)
+
+
 @torch.inference_mode()
 def evaluate(
     classifier: Classifier, examples: Examples, at_once: MicroBatch, workers: Workers
-) -> tuple[float, float]:
-    """Evaluate a split; every example counts once, whatever the number of workers.
-
-    Returns:
-        The mean loss, and the image stream's top-1 accuracy in percent.
-    """
+) -> Evaluation:
+    """Evaluate a split; every example counts once, whatever the number of workers."""
     classifier.model.eval()
     share = workers.share(torch.arange(len(examples)))
     # The share of a worker beyond a very short split is empty.
     batches = [batch for batch in share.split(at_once.size) if len(batch)]
-    total, correct = 0.0, 0
+    total, predicted = 0.0, torch.zeros(len(examples), dtype=torch.int64)
     for batch, inputs in zip(batches, examples.load(batches), strict=True):
         score = partial(_score, classifier, inputs, examples.targets[batch])
-        loss, hits = at_once.fit(score)
-        total, correct = total + loss, correct + hits
-    whole_loss, whole_correct = workers.add_up([total, correct])
-    return whole_loss / len(examples), 100 * whole_correct / len(examples)
+        loss, predicted[batch] = at_once.fit(score)
+        total += loss
+    # Where an example is another worker's, this one's class is 0.
+    whole_loss, *whole = workers.add_up([total, *predicted.tolist()])
+    classes = torch.tensor(whole, dtype=torch.int64)
+    return Evaluation(whole_loss / len(examples), classes, examples.targets)
 
 
 def _score(
     classifier: Classifier, inputs: Tensor, targets: Tensor, at_once: int
-) -> tuple[float, int]:
-    """Give the sum of the examples' losses, and how many are classified correctly."""
-    total, correct = 0.0, 0
+) -> tuple[float, Tensor]:
+    """Give the sum of the examples' losses, and the class of each."""
+    total, predicted = 0.0, []
     for part, classes in zip(inputs.split(at_once), targets.split(at_once), strict=True):
         loss, image_logits = classifier.classify(part, classes)
         total += loss.item() * len(part)
-        correct += int((image_logits.argmax(1).cpu() == classes).sum())
-    return total, correct
+        predicted.append(image_logits.argmax(1).cpu())
+    return total, torch.cat(predicted)

@@ -16,7 +16,7 @@ from sa2vp.data.examples import Examples
 from sa2vp.models.learned import LearnedArrays
 from sa2vp.training.checkpoint import Checkpoint, CheckpointError
 from sa2vp.training.distributed import Workers
-from sa2vp.training.evaluation import Classifier, evaluate
+from sa2vp.training.evaluation import Classifier, Evaluation, evaluate
 from sa2vp.training.failures import NonFiniteLossError
 from sa2vp.training.generators import generator_states, restore_generators
 from sa2vp.training.memory import peak_memory_gib, reset_peak_memory
@@ -84,6 +84,7 @@ class TrainingRun:
         model: as given, on the device.
         settings: as given.
         epoch: how many are done.
+        tested: what the last epoch made of the test split; None where there is none.
 
     Raises:
         ValueError: the batch is larger than the split or smaller than the number of workers, or
@@ -113,6 +114,7 @@ class TrainingRun:
             )
         self.settings = settings
         self.epoch = 0
+        self.tested: Evaluation | None = None
         self._step = 0
         self.model = model.to(device)
         self._learned = [p for p in self.model.parameters() if p.requires_grad]
@@ -157,11 +159,12 @@ class TrainingRun:
         train_loss = self._train_epoch()
         training_seconds = time.perf_counter() - start
         self.epoch += 1
-        val_loss, val_top1 = self._evaluate(self._val)
+        val = self._evaluate(self._val)
+        val_loss = None if val is None else val.loss
         for name, loss in (("training", train_loss), ("validation", val_loss)):
             if loss is not None and not math.isfinite(loss):
                 raise NonFiniteLossError(f"{name} loss became {loss} in epoch {self.epoch}")
-        _, test_top1 = self._evaluate(self._test)
+        self.tested = self._evaluate(self._test)
         peak = peak_memory_gib(self._workers.device)
         for limit in (self._micro_batch, self._evaluation_batch):
             limit.limit(self._workers.smallest(limit.size))
@@ -170,8 +173,8 @@ class TrainingRun:
             lr=self._schedule.lr(self._step - 1),
             train_loss=train_loss,
             val_loss=val_loss,
-            val_top1=val_top1,
-            test_top1=test_top1,
+            val_top1=None if val is None else val.top1,
+            test_top1=None if self.tested is None else self.tested.top1,
             seconds=time.perf_counter() - start,
             images_per_second=self._steps_per_epoch * self.settings.batch_size / training_seconds,
             peak_memory_gib=None if peak is None else self._workers.largest(peak),
@@ -241,9 +244,9 @@ class TrainingRun:
             total += loss.detach()
         return total
 
-    def _evaluate(self, examples: Examples | None) -> tuple[float, float] | tuple[None, None]:
+    def _evaluate(self, examples: Examples | None) -> Evaluation | None:
         if examples is None:
-            return None, None
+            return None
         return evaluate(self._classifier, examples, self._evaluation_batch, self._workers)
 
     def save(self, directory: Path) -> None:

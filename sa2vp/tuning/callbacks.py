@@ -10,7 +10,7 @@ from typing import Any
 
 from ray.tune import Callback
 
-from sa2vp.tuning.record import RunRecord
+from sa2vp.tuning.record import PREDICTIONS, RunRecord
 from sa2vp.tuning.store import StoreError
 from sa2vp.tuning.task_search import METRIC
 
@@ -43,6 +43,8 @@ class RecordRuns(Callback):
     def on_trial_complete(self, *_: Any, trial: Any, **__: Any) -> None:
         """Enter the end of a run that did not raise an error."""
         run_id, result = trial.config["run_id"], trial.last_result or {}
+        for name in PREDICTIONS:  # Tune would write them into its state again and again
+            result.pop(name, None)
         if "failure" in result:
             self._record.finish(run_id, "failed", result["failure"])
         else:

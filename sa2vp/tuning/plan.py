@@ -18,6 +18,7 @@ from sa2vp.tuning.plan_checks import (
     choose_tasks,
     own_spaces,
 )
+from sa2vp.tuning.recipe import Recipe, read_recipe
 from sa2vp.tuning.rungs import REDUCTION_FACTOR, grace_epochs
 from search_spaces import TaskSpace, task_space
 
@@ -63,6 +64,7 @@ class SearchPlan:
         spaces: of tasks whose space is the user's own.
         images_per_second: that a trial trains, for the estimate; None measures it.
         input_size: of the backbone in pixels; None where it was not looked at.
+        recipe: what is retrained instead of a search, with no trials before it.
     """
 
     suite: str
@@ -89,6 +91,7 @@ class SearchPlan:
     spaces: Mapping[str, TaskSpace] = field(default_factory=dict)
     images_per_second: float | None = None
     input_size: int | None = None
+    recipe: Recipe | None = None
 
     @property
     def tasks(self) -> tuple[str, ...]:
@@ -102,10 +105,24 @@ class SearchPlan:
     @property
     def dropout(self) -> float:
         """Give the rate that runs on this plan's backbone train with."""
+        if self.recipe is not None:
+            return self.recipe.dropout
         return DROPOUT.get(self.backbone, PUBLISHED_DROPOUT)
+
+    @property
+    def weight_decay(self) -> float:
+        """Give the weight decay that runs train with."""
+        return WEIGHT_DECAY if self.recipe is None else self.recipe.weight_decay
+
+    @property
+    def final_seeds(self) -> tuple[int, ...]:
+        """List the seeds of the final runs."""
+        return tuple(range(1, self.seeds + 1)) if self.recipe is None else self.recipe.seeds
 
     def space(self, task: str) -> TaskSpace:
         """Give the space that a task is searched in."""
+        if self.recipe is not None:
+            return self.recipe.space
         own = self.spaces.get(task)
         return task_space(self.suite, task, self.backbone) if own is None else own
 
@@ -128,7 +145,9 @@ class SearchPlan:
             "--seed": str(self.seed),
             "--precision": self.precision,
             "dropout": str(self.dropout),
+            "weight decay": str(self.weight_decay),
             **{f"data of {task}": fingerprints[task] for task in self.tasks},
+            **{f"recipe of {task}": str(self.recipe or "none") for task in self.tasks},
             **{f"space of {task}": repr(self.space(task)) for task in self.tasks},
         }
 
@@ -137,7 +156,7 @@ class SearchPlan:
 class SearchOptions:
     """The options of ``run_search.py`` as typed; None stands for the suite's default."""
 
-    suite: str
+    suite: str | None = None
     tasks: str | None = None
     backbone: str | None = None
     checkpoint: Path | None = None
@@ -162,6 +181,7 @@ class SearchOptions:
     brackets: int = 1
     spaces: Path | None = None
     images_per_second: float | None = None
+    recipe: Path | None = None
 
 
 def make_plan(options: SearchOptions) -> SearchPlan:
@@ -170,7 +190,12 @@ def make_plan(options: SearchOptions) -> SearchPlan:
     Raises:
         PlanError: names the first option that cannot be followed.
     """
+    recipe = None if options.recipe is None else read_recipe(options.recipe)
+    if recipe is not None:
+        options = _as_recipe_says(options, recipe)
     suite = options.suite
+    if suite is None:
+        raise PlanError("--suite", f"is missing; known: {', '.join(SUITES)}")
     if suite not in SUITES:
         raise PlanError("--suite", f"unknown suite {suite!r}; known: {', '.join(SUITES)}")
     data = DataOptions(
@@ -205,6 +230,7 @@ def make_plan(options: SearchOptions) -> SearchPlan:
         images_per_second=options.images_per_second,
         confirm=options.confirm,
         confirm_seeds=options.confirm_seeds,
+        recipe=recipe,
     )
     check_numbers(plan)
     check_precision(plan.precision, plan.gpus_per_trial)
@@ -213,6 +239,22 @@ def make_plan(options: SearchOptions) -> SearchPlan:
         plan,
         data=replace(data, loaders=max(1, int(plan.cpus_per_trial))),
         input_size=check_backbone(plan, options.checkpoint),
+    )
+
+
+def _as_recipe_says(options: SearchOptions, recipe: Recipe) -> SearchOptions:
+    """Fill in what a recipe decides."""
+    return replace(
+        options,
+        suite=recipe.suite,
+        tasks=recipe.task,
+        backbone=recipe.backbone,
+        image_size=recipe.image_size,
+        fusion=recipe.fusion,
+        precision=recipe.precision,
+        epochs=recipe.epochs_planned,
+        trials=0,
+        seeds=len(recipe.seeds),
     )
 
 

@@ -76,7 +76,7 @@ def check_numbers(plan: SearchPlan) -> None:
         PlanError: names the first of them.
     """
     bounds = {
-        "--trials": (plan.trials, 1),
+        "--trials": (plan.trials, 1 if plan.recipe is None else 0),
         "--epochs": (plan.epochs, 1),
         "--seeds": (plan.seeds, 1),
         "--seed": (plan.seed, 0),

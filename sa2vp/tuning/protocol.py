@@ -12,7 +12,7 @@ from typing import Any
 from ray.tune.search import Searcher
 
 from sa2vp.training.settings import SA2VPSettings
-from sa2vp.tuning.plan import WEIGHT_DECAY, SearchPlan
+from sa2vp.tuning.plan import SearchPlan
 from sa2vp.tuning.provenance import Provenance
 from sa2vp.tuning.record import METHOD, RunRecord
 from sa2vp.tuning.rows import Phase, RunRow
@@ -133,20 +133,27 @@ class ProtocolSearcher(Searcher):
 
     def _next_final(self, task: str) -> RunRow | None:
         """Continue or start a final run, once the task's setting is chosen."""
-        best = self._record.best(task, self._plan.confirm)
-        if best is None or self._is_running(task, "search") or self._is_running(task, "confirm"):
+        setting = self._chosen_setting(task)
+        if setting is None or self._is_running(task, "search") or self._is_running(task, "confirm"):
             return None
         finals = self._record.of(task, "final")
-        outdated = [row.run_id for row in finals if row.setting != best.setting]
+        outdated = [row.run_id for row in finals if row.setting != setting]
         if outdated:  # a finished search was extended, and found a better setting
             self._record.set_aside(outdated, superseded_folder())
         finals = self._record.of(task, "final")
         for row in self._interrupted(finals):
             return row
-        for seed in range(1, self._plan.seeds + 1):
+        for seed in self._plan.final_seeds:
             if all(row.seed != seed for row in finals):
-                return self._row(task, "final", f"seed{seed}", best.setting, seed)
+                return self._row(task, "final", f"seed{seed}", setting, seed)
         return None
+
+    def _chosen_setting(self, task: str) -> dict[str, Any] | None:
+        """Give the setting to be retrained: the recipe's, or the best; None before there is one."""
+        if self._plan.recipe is not None:
+            return dict(self._plan.recipe.setting)
+        best = self._record.best(task, self._plan.confirm)
+        return None if best is None else best.setting
 
     def _interrupted(self, rows: Sequence[RunRow]) -> list[RunRow]:
         """List the runs that are not finished and that no actor of this session trains."""
@@ -164,11 +171,12 @@ class ProtocolSearcher(Searcher):
             method=METHOD,
             phase=phase,
             **setting,
-            weight_decay=WEIGHT_DECAY,
+            weight_decay=self._plan.weight_decay,
             dropout=self._plan.dropout,
             fusion=self._plan.fusion,
             epochs_planned=self._plan.epochs,
             seed=seed,
+            expected_test_top1=self._plan.recipe.test_top1[seed] if self._plan.recipe else None,
             status="running",
             workers=self._plan.workers_per_trial,
             data_fingerprint=self._provenance.fingerprints[task],

@@ -7,6 +7,7 @@ to run are all derived from it, so that a search continues from its results alon
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime
 from statistics import fmean
 from typing import Any, NoReturn
@@ -28,6 +29,9 @@ REPORTED = (
 )
 """Columns of a run that are known once it trains."""
 
+PREDICTIONS = ("test_targets", "test_predicted")
+"""What the last report of a final run adds: the class of each test image, its own and predicted."""
+
 
 class RunRecord:
     """The runs of SA2VP on one suite; those of other methods are left alone.
@@ -46,22 +50,23 @@ class RunRecord:
     def __init__(self, store: ResultsStore, suite: str) -> None:
         self._store = store
         self.lost: StoreError | None = None
-        self.runs = {
-            row.run_id: row
-            for row in store.read_runs()
-            if (row.suite, row.method) == (suite, METHOD)
-        }
-        self.epochs = {
-            # The row is written last: an epoch that it does not count is trained again.
-            run_id: [e for e in store.read_epochs(run_id) if e.epoch <= row.epochs_done]
-            for run_id, row in self.runs.items()
-        }
+        with store.hold_files():
+            self.runs = {
+                row.run_id: row
+                for row in store.read_runs()
+                if (row.suite, row.method) == (suite, METHOD)
+            }
+            self.epochs = {
+                # The row is written last: an epoch that it does not count is trained again.
+                run_id: [e for e in store.read_epochs(run_id) if e.epoch <= row.epochs_done]
+                for run_id, row in self.runs.items()
+            }
 
     def start(self, row: RunRow) -> None:
         """Add a run, or continue one that is already here."""
         self.runs.setdefault(row.run_id, row)
         self.epochs.setdefault(row.run_id, [])
-        self._write(row.run_id)
+        self._enter(lambda: self._store.write_run(self.runs[row.run_id]))
 
     def report(self, run_id: str, metrics: dict[str, Any]) -> None:
         """Add an epoch; one that was trained again from a checkpoint replaces its row."""
@@ -79,15 +84,21 @@ class RunRecord:
             row.best_epoch_test_top1 = max(tested)
         if row.epochs_done == row.epochs_planned:
             row.test_top1 = epoch.test_top1
+            if row.expected_test_top1 is not None:
+                row.matched = row.test_top1 == row.expected_test_top1
         for name in REPORTED:
             setattr(row, name, metrics[name])
-        self._write(run_id, epochs)
+        if all(name in metrics for name in PREDICTIONS):
+            classes = [metrics[name] for name in PREDICTIONS]
+            self._enter(lambda: self._store.write_predictions(run_id, *classes))
+        self._enter(lambda: self._store.write_epochs(run_id, epochs))
+        self._enter(lambda: self._store.write_run(row))  # last: it says what the others hold
 
     def finish(self, run_id: str, status: Status, reason: str | None = None) -> None:
         """Close a run."""
         row = self.runs[run_id]
         row.status, row.reason, row.finished_at = status, reason, datetime.now(UTC)
-        self._write(run_id)
+        self._enter(lambda: self._store.write_run(row))
 
     def close(self, run_id: str) -> None:
         """Close a run that has ended by itself or was stopped."""
@@ -103,14 +114,12 @@ class RunRecord:
         self.lost = self.lost or error
         raise self.lost
 
-    def _write(self, run_id: str, epochs: list[EpochRow] | None = None) -> None:
-        """Write a run, its row last."""
+    def _enter(self, write: Callable[[], None]) -> None:
+        """Write something, unless an earlier write has failed."""
         if self.lost is not None:
             raise self.lost
         try:
-            if epochs is not None:
-                self._store.write_epochs(run_id, epochs)
-            self._store.write_run(self.runs[run_id])
+            write()
         except StoreError as error:
             self.lose(error)
 

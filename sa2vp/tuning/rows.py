@@ -57,6 +57,8 @@ class RunRow:
         workers: that shared its last epoch.
         fusion: ``exact`` or ``acc``; None for ``linear``.
         image_size: height and width in pixels that the backbone sees; None before the first epoch.
+        expected_test_top1: by the recipe that this run repeats; None where it repeats none.
+        matched: whether test_top1 is that very number; None before the last epoch.
     """
 
     run_id: str
@@ -95,6 +97,8 @@ class RunRow:
     workers: int = 1
     fusion: str | None = None
     image_size: int | None = None
+    expected_test_top1: float | None = None
+    matched: bool | None = None
 
     @property
     def setting(self) -> dict[str, Any]:
@@ -133,10 +137,35 @@ class EpochRow:
         return cls(run_id=run_id, **{name: metrics[name] for name in names})
 
 
-_ARROW_TYPES = {"str": pa.string(), "int": pa.int64(), "float": pa.float64(), "datetime": TIMESTAMP}
+@dataclass(kw_only=True, slots=True)
+class PredictionRow:
+    """What a final run, after its last epoch, makes of one test image.
+
+    Attributes:
+        run_id: of the run.
+        image: its place in the test split, from 0.
+        target: its class.
+        predicted: by the image stream.
+        correct: whether they are the same.
+    """
+
+    run_id: str
+    image: int
+    target: int
+    predicted: int
+    correct: bool
 
 
-def _schema(row_class: type[RunRow] | type[EpochRow]) -> pa.Schema:
+_ARROW_TYPES = {
+    "str": pa.string(),
+    "int": pa.int64(),
+    "float": pa.float64(),
+    "bool": pa.bool_(),
+    "datetime": TIMESTAMP,
+}
+
+
+def _schema(row_class: type[RunRow] | type[EpochRow] | type[PredictionRow]) -> pa.Schema:
     """Derive the Parquet schema, so that a column is written down once."""
     columns = []
     for field in fields(row_class):
@@ -148,3 +177,4 @@ def _schema(row_class: type[RunRow] | type[EpochRow]) -> pa.Schema:
 
 RUN_SCHEMA = _schema(RunRow)
 EPOCH_SCHEMA = _schema(EpochRow)
+PREDICTION_SCHEMA = _schema(PredictionRow)

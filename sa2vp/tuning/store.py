@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pyarrow import fs
 
-from sa2vp.tuning.rows import EPOCH_SCHEMA, RUN_SCHEMA, EpochRow, RunRow
+from sa2vp.tuning.packing import hold_files, is_packed, take_out
+from sa2vp.tuning.rows import EPOCH_SCHEMA, PREDICTION_SCHEMA, RUN_SCHEMA, EpochRow, RunRow
 
 
 class StoreError(OSError):
@@ -21,7 +22,7 @@ class StoreError(OSError):
 
 
 class ResultsStore:
-    """The datasets ``runs/`` (a file per run) and ``epochs/`` (a file per run) under one folder.
+    """The datasets ``runs/``, ``epochs/`` and ``predictions/`` under one folder, a file per run.
 
     Args:
         location: a path, or a URI that ``pyarrow.fs`` reads, such as ``s3://bucket/results``.
@@ -47,31 +48,53 @@ class ResultsStore:
 
     def write_run(self, row: RunRow) -> None:
         """Replace a run's row."""
-        self._write_table(f"runs/{row.run_id}.parquet", [row], RUN_SCHEMA)
+        self._write_rows(f"runs/{row.run_id}.parquet", [row], RUN_SCHEMA)
 
     def write_epochs(self, run_id: str, rows: Sequence[EpochRow]) -> None:
         """Replace a run's epochs."""
-        self._write_table(f"epochs/{run_id}.parquet", rows, EPOCH_SCHEMA)
+        self._write_rows(f"epochs/{run_id}.parquet", rows, EPOCH_SCHEMA)
+
+    def write_predictions(
+        self, run_id: str, targets: Sequence[int], predicted: Sequence[int]
+    ) -> None:
+        """Replace what a run makes of the test images, in their order."""
+        columns = {
+            "run_id": [run_id] * len(targets),
+            "image": range(len(targets)),
+            "target": targets,
+            "predicted": predicted,
+            "correct": [one == other for one, other in zip(targets, predicted, strict=True)],
+        }
+        self._write_table(f"predictions/{run_id}.parquet", pa.table(columns, PREDICTION_SCHEMA))
 
     def read_runs(self) -> list[RunRow]:
-        """Read every run's row, in order of run_id."""
-        return [
-            RunRow(**row)
-            for path in sorted(self._files("runs"))
+        """Read every run's row, in order of run_id; a run's own file counts before a packed one."""
+        paths = sorted(self._files("runs"), key=is_packed, reverse=True)
+        rows = {
+            row["run_id"]: RunRow(**row)
+            for path in paths
             for row in self._read_table(path, RUN_SCHEMA)
-        ]
+        }
+        return [rows[run_id] for run_id in sorted(rows)]
 
     def run_ids(self, suite: str) -> list[str]:
         """List a suite's runs, also those whose rows cannot be read."""
-        stems = (Path(path).stem for path in sorted(self._files("runs")))
-        return [stem for stem in stems if stem.startswith(f"{suite}-")]
+        paths = self._files("runs")
+        stems = {Path(path).stem for path in paths if not is_packed(path)}
+        for path in filter(is_packed, paths):
+            stems |= {row["run_id"] for row in self._read_table(path, RUN_SCHEMA)}
+        return sorted(stem for stem in stems if stem.startswith(f"{suite}-"))
 
     def read_epochs(self, run_id: str) -> list[EpochRow]:
         """Read a run's epochs in order; empty where none is done."""
         path = f"{self._root}/epochs/{run_id}.parquet"
-        if self._filesystem.get_file_info(path).type != fs.FileType.File:
-            return []
-        return [EpochRow(**row) for row in self._read_table(path, EPOCH_SCHEMA)]
+        if self._filesystem.get_file_info(path).type == fs.FileType.File:
+            return [EpochRow(**row) for row in self._read_table(path, EPOCH_SCHEMA)]
+        return [
+            EpochRow(**row)
+            for packed in filter(is_packed, self._files("epochs"))
+            for row in self._read_table(packed, EPOCH_SCHEMA, run_id)
+        ]
 
     def read_text(self, name: str) -> str | None:
         """Read a small file; None where there is none."""
@@ -90,11 +113,21 @@ class ResultsStore:
         """Replace a small file."""
         self._write(name, text.encode())
 
+    def hold_files(self) -> AbstractContextManager[None]:
+        """Keep others from packing runs meanwhile."""
+        return hold_files(self.local_folder)
+
     def set_aside(self, run_ids: Sequence[str], folder: str) -> None:
-        """Move runs and their epochs below another folder, out of the datasets."""
-        for run_id in run_ids:
-            for dataset in ("runs", "epochs"):
-                self.move(f"{dataset}/{run_id}.parquet", f"{folder}/{dataset}/{run_id}.parquet")
+        """Move runs, their epochs and predictions below another folder, out of the datasets."""
+        with self.hold_files():
+            if self.local_folder is not None:
+                try:
+                    take_out(self.local_folder, run_ids, self.local_folder / folder)
+                except (OSError, pa.ArrowException) as error:
+                    raise StoreError(f"{self.uri}: packed runs cannot be moved: {error}") from error
+            for run_id in run_ids:
+                for dataset in ("runs", "epochs", "predictions"):
+                    self.move(f"{dataset}/{run_id}.parquet", f"{folder}/{dataset}/{run_id}.parquet")
 
     def move(self, name: str, new_name: str) -> None:
         """Move a file if it exists."""
@@ -121,9 +154,13 @@ class ResultsStore:
             if info.type == fs.FileType.File and not info.base_name.startswith((".", "_"))
         ]
 
-    def _read_table(self, path: str, schema: pa.Schema) -> list[dict[str, Any]]:
+    def _read_table(
+        self, path: str, schema: pa.Schema, run_id: str | None = None
+    ) -> list[dict[str, Any]]:
+        rows_of_run = None if run_id is None else [("run_id", "==", run_id)]
         try:
-            whole = pq.read_table(path, filesystem=self._filesystem)
+            whole = pq.read_table(path, filesystem=self._filesystem, filters=rows_of_run)
+            whole = _with_later_columns(whole, schema)
             missing = sorted(set(schema.names) - set(whole.schema.names))
             table = None if missing else whole.select(schema.names).cast(schema)
         except (OSError, pa.ArrowInvalid) as error:
@@ -136,11 +173,14 @@ class ResultsStore:
         rows: list[dict[str, Any]] = table.to_pylist()
         return rows
 
-    def _write_table(
+    def _write_rows(
         self, name: str, rows: Sequence[RunRow] | Sequence[EpochRow], schema: pa.Schema
     ) -> None:
+        self._write_table(name, pa.Table.from_pylist([asdict(row) for row in rows], schema))
+
+    def _write_table(self, name: str, table: pa.Table) -> None:
         buffer = io.BytesIO()
-        pq.write_table(pa.Table.from_pylist([asdict(row) for row in rows], schema), buffer)
+        pq.write_table(table, buffer)
         self._write(name, buffer.getvalue())
 
     def _write(self, name: str, content: bytes) -> None:
@@ -159,3 +199,11 @@ class ResultsStore:
             with suppress(OSError):  # a part of it may take the room that is left
                 self._filesystem.delete_file(written)
             raise StoreError(f"{path} cannot be written: {error}") from error
+
+
+def _with_later_columns(table: pa.Table, schema: pa.Schema) -> pa.Table:
+    """Add, empty, the columns that may be empty and that an earlier version did not write."""
+    for field in schema:
+        if field.nullable and field.name not in table.schema.names:
+            table = table.append_column(field, pa.nulls(len(table), field.type))
+    return table

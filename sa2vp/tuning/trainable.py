@@ -17,6 +17,7 @@ from sa2vp.training.build import build_run, input_size
 from sa2vp.training.failures import RunFailedError
 from sa2vp.training.run import TrainingRun
 from sa2vp.training.settings import SA2VPSettings
+from sa2vp.tuning.record import PREDICTIONS
 from sa2vp.tuning.run_log import describe_epoch, log, show_in_title, start_log
 from sa2vp.tuning.shared_backbone import SharedBackbone, open_backbone
 
@@ -60,7 +61,7 @@ class SA2VPTrainable(tune.Trainable):
             log(self._run_id, str(error))
             return describe_failure(self._run, error)
         log(self._run_id, describe_epoch(metrics))
-        return {"done": self._run.finished, **metrics}
+        return {"done": self._run.finished, **metrics, **predictions_of(self._run)}
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:
         """Save the run's state."""
@@ -123,6 +124,14 @@ def facts_of(run: TrainingRun, shared: SharedBackbone) -> dict[str, Any]:
         "precision": run.precision,
         "image_size": input_size(backbone)[0],
     }
+
+
+def predictions_of(run: TrainingRun) -> dict[str, Any]:
+    """Give what a final run's last result adds: each test image's class, and the predicted one."""
+    if run.tested is None or not run.finished:
+        return {}
+    classes = (run.tested.targets.tolist(), run.tested.predicted.tolist())
+    return dict(zip(PREDICTIONS, classes, strict=True))
 
 
 def describe_failure(run: TrainingRun, error: RunFailedError) -> dict[str, Any]:

@@ -27,7 +27,13 @@ from sa2vp.training.failures import RunFailedError
 from sa2vp.training.run import TrainingRun
 from sa2vp.tuning.run_log import describe_epoch, log
 from sa2vp.tuning.shared_backbone import SharedBackbone
-from sa2vp.tuning.trainable import describe_failure, facts_of, set_up_process, start_run
+from sa2vp.tuning.trainable import (
+    describe_failure,
+    facts_of,
+    predictions_of,
+    set_up_process,
+    start_run,
+)
 
 WAIT_SECONDS = 0.5
 """How often the trial looks whether its workers have ended without a last word."""
@@ -157,7 +163,8 @@ def train_as_worker(config: dict[str, Any]) -> None:
             raise  # the others may wait for this worker: its end is theirs
         if first:
             log(config["run_id"], describe_epoch(metrics))
-            ray.get(exchange.hand_in.remote({"done": run.finished, **metrics}))
+            result = {"done": run.finished, **metrics, **predictions_of(run)}
+            ray.get(exchange.hand_in.remote(result))
         if not run.finished:
             if first:
                 ray.get(exchange.decision.remote())

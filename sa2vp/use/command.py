@@ -1,4 +1,4 @@
-"""The command line: ``sa2vp export``, ``card``, ``predict`` and ``explain``."""
+"""The command line: ``sa2vp export``, ``card``, ``predict``, ``explain`` and ``pack``."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress
 from rich.table import Table
 
-from command_line import remarks, run
+from command_line import counting, remarks, run
 from sa2vp.use.card import Card, read_card
 from sa2vp.use.errors import UseError
 from sa2vp.use.files import check_target
@@ -65,6 +65,19 @@ def export(
     exported.save(out, overwrite=overwrite)
     console.print(card_table(exported.card))
     console.print(f"Written: {out}")
+
+
+@app.command()
+def pack(results: Results = None) -> None:
+    """Put the runs that have ended into few files; a search may go on meanwhile."""
+    from sa2vp.tuning.packing import pack as pack_results  # noqa: PLC0415 - used here alone
+
+    folder = Path(results or "results").expanduser()
+    if not (folder / "runs").is_dir():
+        raise UseError(f"--results: {folder} is no local folder that run_search.py wrote")
+    with counting("runs packed") as progress:
+        packed = pack_results(folder, progress)
+    console.print(f"{packed} runs packed in {folder}")
 
 
 @app.command()

@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 from synthetic_results import Row, demo_runs, epoch_rows, runs_frame
 
-from analysis.frames import EPOCHS, RUNS
+from analysis.schemas import EPOCHS, RUNS
 
 
 @pytest.fixture
@@ -21,9 +21,14 @@ def demo_frame() -> pd.DataFrame:
 def write_results(tmp_path: Path) -> Callable[..., Path]:
     """Write rows as a search does, a file per run; return the results folder."""
 
-    def write(runs: list[Row], epochs: list[Row] | None = None) -> Path:
+    def write(
+        runs: list[Row],
+        epochs: list[Row] | None = None,
+        others: dict[str, tuple[pa.Schema, list[Row]]] | None = None,
+    ) -> Path:
         folder = tmp_path / "results"
-        for name, schema, rows in (("runs", RUNS, runs), ("epochs", EPOCHS, epochs or [])):
+        datasets = {"runs": (RUNS, runs), "epochs": (EPOCHS, epochs or []), **(others or {})}
+        for name, (schema, rows) in datasets.items():
             (folder / name).mkdir(parents=True, exist_ok=True)
             for run_id in {row["run_id"] for row in rows}:
                 own = [row for row in rows if row["run_id"] == run_id]

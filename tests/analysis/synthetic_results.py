@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 
-from analysis.frames import EPOCHS, RUNS
+from analysis.schemas import EPOCHS, RUNS
 
 NOON = dt.datetime(2026, 1, 1, 12, tzinfo=dt.UTC)
 MINUTE = dt.timedelta(minutes=1)
@@ -42,13 +42,22 @@ def run_row(run_id: str, *, begin: float = 0, minutes: float | None = 10, **chan
         "best_epoch_test_top1": 92.0 if phase == "final" else None,
         "trainable_params": 2_000,
         "backbone_params": 80_000,
-        "seconds": 60.0 * (minutes or 0),
+        "seconds": 30.0 * (minutes or 0),
         "peak_memory_gib": 0.5,
         "data_fingerprint": "f00d",
         "versions": json.dumps({"torch": "2.6.0"}),
         "commit": "0123456789abcdef",
         "started_at": started,
         "finished_at": None if minutes is None else started + minutes * MINUTE,
+        "dropout": 0.0,
+        "backbone_fingerprint": "beef",
+        "precision": "float32",
+        "workers": 1,
+        "fusion": "exact",
+        "image_size": 32,
+        "micro_batch": 64,
+        "expected_test_top1": None,
+        "matched": None,
         **changes,
     }
 

@@ -10,25 +10,20 @@ import pyarrow.parquet as pq
 import pytest
 from synthetic_results import epoch_rows, linear, run_row
 
-from analysis.frames import (
-    EPOCHS,
-    RUNS,
-    ResultsError,
-    ResultsNotFoundError,
-    no_results,
-    read_results,
-)
+from analysis.frames import ResultsError, ResultsNotFoundError, no_results, read_results
+from analysis.schemas import EPOCHS, PREDICTIONS, RUNS
 
 WriteResults = Callable[..., Path]
 
 
 def test_runs_and_epochs_come_back_in_the_schemas_columns(demo_folder: Path) -> None:
     results = read_results(str(demo_folder))
-    assert results.warnings == ()
+    epochs = results.epochs(results.runs["run_id"])
+    assert results.warnings == []
     assert len(results.runs) == 13
-    assert len(results.epochs) == 26
+    assert len(epochs) == 26
     assert list(results.runs.columns) == RUNS.names
-    assert list(results.epochs.columns) == EPOCHS.names
+    assert list(epochs.columns) == EPOCHS.names
 
 
 def test_missing_integers_stay_integers(write_results: WriteResults) -> None:
@@ -47,7 +42,7 @@ def test_temporary_files_are_passed_over(demo_folder: Path) -> None:
     for name in (".demo-digits-search-0009.tmp", "_half.parquet"):
         (demo_folder / "runs" / name).write_bytes(b"PAR1 half")
     results = read_results(str(demo_folder))
-    assert results.warnings == ()
+    assert results.warnings == []
     assert len(results.runs) == 13
 
 
@@ -61,19 +56,54 @@ def test_a_damaged_file_is_named_and_the_rest_is_read(demo_folder: Path, content
     assert "\n" not in warning
 
 
-def test_a_missing_column_is_named_with_its_file(demo_folder: Path) -> None:
-    path = demo_folder / "runs" / "demo-digits-final-seed1.parquet"
-    pq.write_table(pq.ParquetFile(path).read().drop_columns(["seed"]), path)
-    with pytest.raises(ResultsError, match=r"demo-digits-final-seed1\.parquet: column 'seed'"):
-        read_results(str(demo_folder))
+def change(path: Path, columns: dict[str, object]) -> None:
+    """Write a file's row again with other values; None takes a column out."""
+    (row,) = pq.ParquetFile(path).read().to_pylist()
+    row |= columns
+    kept = {name: value for name, value in row.items() if columns.get(name, "") is not None}
+    pq.write_table(pa.Table.from_pylist([kept]), path)
 
 
-def test_a_column_of_another_type_is_named_with_its_file(demo_folder: Path) -> None:
-    row = run_row("demo-digits-final-seed1") | {"seed": "first"}
+@pytest.mark.parametrize(
+    ("columns", "reason"),
+    [
+        ({"seed": None}, "column 'seed' is missing or repeated"),
+        ({"seed": "first"}, "column 'seed' holds string, expected int64"),
+    ],
+)
+def test_a_foreign_file_is_named_and_the_rest_is_read(
+    demo_folder: Path, columns: dict[str, object], reason: str
+) -> None:
+    change(demo_folder / "runs" / "demo-digits-final-seed1.parquet", columns)
+    results = read_results(str(demo_folder))
+    assert len(results.runs) == 12
+    (warning,) = results.warnings
+    assert warning.endswith(f"seed1.parquet: left out, not a file of a search: {reason}")
+
+
+def test_a_row_of_an_earlier_version_counts_and_is_named(demo_folder: Path) -> None:
     path = demo_folder / "runs" / "demo-digits-final-seed1.parquet"
-    pq.write_table(pa.Table.from_pylist([row]), path)
-    with pytest.raises(ResultsError, match=r"seed1\.parquet: column 'seed' holds string"):
-        read_results(str(demo_folder))
+    change(path, {"fusion": None, "workers": None})
+    results = read_results(str(demo_folder))
+    assert len(results.runs) == 13
+    (warning,) = results.warnings
+    assert warning.endswith("seed1.parquet: of an earlier version, without workers, fusion")
+    assert pd.isna(results.runs.set_index("run_id").loc["demo-digits-final-seed1", "workers"])
+
+
+def test_of_a_run_that_is_there_twice_the_later_row_counts(write_results: WriteResults) -> None:
+    run_id = "demo-digits-final-seed1"
+    folder = write_results([run_row(run_id, begin=5, test_top1=70.0)], epoch_rows(run_id, 1.0))
+    for dataset in ("runs", "epochs"):
+        copy = folder / dataset / "copied-from-elsewhere.parquet"
+        copy.write_bytes((folder / dataset / f"{run_id}.parquet").read_bytes())
+    earlier = pa.Table.from_pylist([run_row(run_id, begin=1, test_top1=60.0)], RUNS)
+    pq.write_table(earlier, folder / "runs" / "copied-from-elsewhere.parquet")
+    results = read_results(str(folder))
+    assert results.runs["test_top1"].tolist() == [70.0]
+    assert results.epochs([run_id])["epoch"].tolist() == [1, 2]
+    (warning,) = results.warnings
+    assert warning == f"{run_id}: found more than once; the row that was begun last counts"
 
 
 def test_types_that_lose_nothing_are_brought_into_the_schema(demo_folder: Path) -> None:
@@ -95,8 +125,8 @@ def test_a_missing_folder_and_a_file_are_told_apart(tmp_path: Path) -> None:
 
 def test_an_empty_folder_reads_like_no_results(tmp_path: Path) -> None:
     results = read_results(str(tmp_path))
-    pd.testing.assert_frame_equal(results.runs, no_results().runs)
-    pd.testing.assert_frame_equal(results.epochs, no_results().epochs)
+    pd.testing.assert_frame_equal(results.runs, no_results("").runs)
+    assert results.epochs(["demo-digits-final-seed1"]).empty
 
 
 def test_reading_while_a_search_writes_gives_whole_runs(write_results: WriteResults) -> None:
@@ -121,14 +151,36 @@ def test_reading_while_a_search_writes_gives_whole_runs(write_results: WriteResu
     finally:
         done.set()
         writer.join()
-    assert {results.warnings for results in seen} == {()}
+    assert [results.warnings for results in seen] == [[]] * 20
     assert {len(results.runs) for results in seen} <= {1, 2}
 
 
-@pytest.mark.parametrize("schema", [RUNS, EPOCHS], ids=["runs", "epochs"])
+@pytest.mark.parametrize("schema", [RUNS, EPOCHS, PREDICTIONS])
 def test_every_column_is_documented_with_its_type(schema: pa.Schema) -> None:
     guide = (Path(__file__).parents[2] / "docs" / "results.md").read_text(encoding="utf-8")
     names = {pa.float64(): "float64", pa.timestamp("us", tz="UTC"): "timestamp[us, UTC]"}
     for field in schema:
         kind = names.get(field.type, str(field.type))
         assert f"| `{field.name}` | {kind} |" in guide
+
+
+def test_many_files_with_the_same_problem_make_one_line(demo_folder: Path) -> None:
+    for path in (demo_folder / "runs").glob("*-search-*"):
+        pq.write_table(pq.read_table(path).drop_columns(["matched"]), path)
+    (demo_folder / "runs" / "damaged.parquet").write_bytes(b"no")
+    lines = read_results(str(demo_folder)).warnings
+    assert len(lines) == 2
+    assert lines[1].startswith("4 times: of an earlier version, without matched: ")
+    assert lines[1].endswith("demo-digits-search-0003.parquet and 1 more")
+
+
+def test_names_of_classes_are_read_and_a_damaged_file_is_named(demo_folder: Path) -> None:
+    results = read_results(str(demo_folder))
+    assert results.class_names("demo") == {}
+    noted = demo_folder / "data-demo.json"
+    noted.write_text('{"digits": {"classes": ["zero", "one"]}}')
+    assert results.class_names("demo") == {"digits": ["zero", "one"]}
+    for damaged in ("{", "[]", '{"digits": 3}'):
+        noted.write_text(damaged)
+        assert results.class_names("demo") == {}
+    assert any("data-demo.json: left out, no names of classes" in w for w in results.warnings)

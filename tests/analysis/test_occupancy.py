@@ -2,9 +2,8 @@
 
 import pandas as pd
 import pytest
-from synthetic_results import epoch_rows, run_row, runs_frame
+from synthetic_results import run_row, runs_frame
 
-from analysis.frames import no_results
 from analysis.occupancy import most_at_once, occupancy
 
 
@@ -35,9 +34,8 @@ def test_slots_are_the_most_runs_at_once(runs: pd.DataFrame, slots: int) -> None
 
 def test_share_is_step_time_over_the_slots_wall_time() -> None:
     # Two slots for 20 minutes are 2400 s; three finished runs trained 2 x 300 s each, so 75 %.
-    runs = spans((0, 10), (0, 20), (10, 10), (12, None))
-    epochs = pd.DataFrame([row for run_id in runs["run_id"] for row in epoch_rows(run_id, 300.0)])
-    busy = occupancy(runs, epochs)
+    runs = spans((0, 10), (0, 20), (10, 10), (12, None)).assign(seconds=600.0)
+    busy = occupancy(runs)
     assert busy is not None
     assert (busy.runs, busy.slots, busy.wall_seconds) == (3, 2, 1200.0)
     assert busy.share_pct == pytest.approx(75.0)
@@ -45,5 +43,5 @@ def test_share_is_step_time_over_the_slots_wall_time() -> None:
 
 def test_without_a_finished_run_there_is_no_share() -> None:
     runs = spans((0, None))
-    assert occupancy(runs, pd.DataFrame(epoch_rows(runs["run_id"][0], 300.0))) is None
-    assert occupancy(spans((0, 10)), no_results().epochs) is None
+    assert occupancy(runs) is None
+    assert occupancy(spans((0, 10)).assign(epochs_done=0)) is None

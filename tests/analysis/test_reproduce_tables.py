@@ -1,13 +1,21 @@
 """The command line: what it shows, what it writes, and how it answers bad input."""
 
 import os
+import signal
 import subprocess
 import sys
+import time
+import tomllib
+from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+from synthetic_results import run_row
 
+from analysis.schemas import RUNS
 from command_line import run
 from reproduce_tables import app, write_whole
 
@@ -85,7 +93,6 @@ def test_a_damaged_file_is_named_and_the_rest_reported(
         ("md", "md", "| digits | 3 | 91.0 ± 2.0 | 92.0 ± 2.0 |"),
         ("latex", "tex", r"digits & 3 & 91.0 $\pm$ 2.0 & 92.0 $\pm$ 2.0 &"),
         ("csv", "csv", "digits,,False,3,91.0,2.0,92.0,2.0,"),
-        ("html", "html", '<td class="number">92.0 ± 2.0</td>'),
     ],
 )
 def test_each_format_goes_to_stdout_or_to_a_file_per_table(
@@ -102,9 +109,67 @@ def test_each_format_goes_to_stdout_or_to_a_file_per_table(
     written = reproduce("--results", demo_folder, "--format", table_format, "--out", out)
     assert written.returncode == 0
     names = [f"results-demo-demo.{suffix}", f"search-demo-demo.{suffix}"]
+    names += ["tables.tex"] if table_format == "latex" else []
     assert written.stdout.split() == [str(out / name) for name in names]
     assert sorted(path.name for path in out.iterdir()) == names  # and nothing temporary
     assert sign in (out / names[0]).read_text(encoding="utf-8")
+
+
+def test_the_report_is_one_page(
+    demo_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["--results", str(demo_folder), "--format", "html"]
+    assert exit_code(command) == 0
+    shown = capsys.readouterr().out
+    assert ">92.0 ± 2.0</td>" in shown
+    assert exit_code([*command, "--out", str(tmp_path / "out")]) == 0
+    assert (tmp_path / "out" / "report.html").read_text(encoding="utf-8") == shown
+
+
+def test_parquet_keeps_types_and_numbers(demo_folder: Path, tmp_path: Path) -> None:
+    command = ["--results", str(demo_folder), "--format", "parquet", "--out", str(tmp_path)]
+    assert exit_code(command) == 0
+    frame = pd.read_parquet(tmp_path / "results-demo-demo.parquet").set_index("task")
+    assert frame.loc["digits", ["seeds", "test_top1_std", "inter_dim"]].tolist() == [3, 2.0, 8]
+
+
+def test_recipes_are_written_for_tasks_with_final_runs(
+    demo_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert exit_code(["--results", str(demo_folder), "--recipes", str(tmp_path)]) == 0
+    names = ["demo-digits-demo.toml", "demo-location-demo.toml"]
+    assert capsys.readouterr().out.split() == [str(tmp_path / name) for name in names]
+    recipe = tomllib.loads((tmp_path / names[0]).read_text(encoding="utf-8"))
+    assert recipe["test_top1"] == {"1": 90.0, "2": 92.0, "3": 94.0}
+    assert (recipe["inter_dim"], recipe["lr"], recipe["suite"]) == (8, 0.001, "demo")
+
+
+def test_a_watched_page_shows_what_came_meanwhile_and_ends_still(
+    demo_folder: Path, tmp_path: Path
+) -> None:
+    page = tmp_path / "report.html"
+    with subprocess.Popen(
+        [sys.executable, "reproduce_tables.py", "--results", str(demo_folder), "--format", "html",
+         "--out", str(tmp_path), "--watch", "1"],
+        cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    ) as watching:  # fmt: skip
+        wait_until(page.exists)
+        assert 'http-equiv="refresh"' in page.read_text(encoding="utf-8")
+        late = run_row("demo-orientation-final-seed1", test_top1=77.0)
+        pq.write_table(pa.Table.from_pylist([late], RUNS), demo_folder / "runs" / "late.parquet")
+        wait_until(lambda: "77.0" in page.read_text(encoding="utf-8"))
+        watching.send_signal(signal.SIGINT)
+        output, _ = watching.communicate(timeout=60)
+    assert watching.returncode == 0
+    assert output.split() == [str(page)]
+    assert "refresh" not in page.read_text(encoding="utf-8")
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline, "nothing happened"
+        time.sleep(0.1)
 
 
 def test_a_file_that_cannot_be_written_whole_leaves_the_old_one(tmp_path: Path) -> None:
@@ -153,7 +218,11 @@ def test_final_runs_that_all_failed_still_give_a_table(
     [
         (["--results", "ftpx://host/results"], ["--results", "ftpx"]),
         (["--results", "pyproject.toml"], ["--results", "is a file"]),
-        (["--out", "tables"], ["--out", "--format", "md, latex, csv, html"]),
+        (["--out", "tables"], ["--out", "--format", "md, latex, csv, parquet, html"]),
+        (["--format", "parquet"], ["--format", "add --out"]),
+        (["--watch", "5"], ["--watch", "--format html", "--out"]),
+        (["--format", "html", "--out", "x", "--watch", "0"], ["--watch", "1 second"]),
+        (["--results", "tests", "--recipes", "x"], ["--recipes", "no completed final run"]),
         (["--format", "md", "--out", "pyproject.toml/tables"], ["--out", "cannot write"]),
         (["--fromat", "md"], ["--fromat"]),
         (["--format"], ["--format"]),
@@ -178,7 +247,7 @@ def test_bad_input_is_answered_in_one_line(
 @pytest.mark.parametrize(
     ("arguments", "parts"),
     [
-        (["--format", "pdf"], ["--format", "'pdf'", "md, latex, csv, html"]),
+        (["--format", "pdf"], ["--format", "'pdf'", "md, latex, csv, parquet, html"]),
         (["--results", "no/such/folder"], ["--results", "no/such/folder"]),
     ],
 )

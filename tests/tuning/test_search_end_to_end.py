@@ -45,6 +45,18 @@ def test_every_run_is_a_row_that_leads_back_to_its_making(finished: Path) -> Non
     assert epochs[epochs["run_id"] == final.name]["test_top1"].notna().all()
 
 
+def test_the_predictions_of_a_final_run_are_kept_and_give_its_accuracy(finished: Path) -> None:
+    assert [file.stem for file in (finished / "predictions").iterdir()] == [
+        "demo-digits-final-seed1"
+    ]
+    predictions = read(finished, "predictions")
+    assert list(predictions["image"]) == list(range(400))
+    correct = predictions["target"] == predictions["predicted"]
+    assert list(correct) == list(predictions["correct"])
+    final = read(finished, "runs").set_index("run_id").loc["demo-digits-final-seed1"]
+    assert 100 * correct.mean() == pytest.approx(final["test_top1"])
+
+
 def test_the_tables_show_the_search(finished: Path) -> None:
     shown = subprocess.run(
         [sys.executable, "reproduce_tables.py", "--results", str(finished)],
@@ -79,6 +91,40 @@ def test_float16_without_a_gpu_is_refused_before_any_trial(tmp_path: Path) -> No
     assert refused.stderr.startswith("run_search.py: --precision: float16 needs a GPU")
     assert refused.stderr.count("\n") == 1
     assert not (tmp_path / "runs").exists()
+
+
+def test_a_recipe_repeats_the_final_run_and_says_that_it_matched(
+    finished: Path, tmp_path: Path
+) -> None:
+    subprocess.run(
+        [sys.executable, "reproduce_tables.py", "--results", finished, "--recipes", tmp_path],
+        cwd=ROOT, check=True,
+    )  # fmt: skip
+    (recipe,) = tmp_path.glob("*.toml")
+    again = tmp_path / "again"
+    command = ["--recipe", str(recipe), "--results", str(again)]
+    done = subprocess.run(
+        [sys.executable, "run_search.py", *command], cwd=ROOT, capture_output=True, text=True,
+        check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert ", as in the recipe" in done.stdout
+    (row,) = read(again, "runs").to_dict("records")
+    first = read(finished, "runs").set_index("run_id").loc["demo-digits-final-seed1"]
+    assert (row["run_id"], row["status"], row["matched"]) == (
+        "demo-digits-final-seed1",
+        "completed",
+        True,
+    )
+    same = ["inter_dim", "inter_weight", "lr", "batch_size", "precision", "dropout", "test_top1"]
+    assert [row[name] for name in same] == [first[name] for name in same]
+    epochs = read(finished, "epochs").query("run_id == 'demo-digits-final-seed1'")
+    pd.testing.assert_frame_equal(
+        read(again, "epochs")[TIMELESS], epochs[TIMELESS].reset_index(drop=True)
+    )
+    other = run_search(finished, "--recipe", str(recipe))
+    assert other.returncode == 2
+    assert "--fresh" in other.stderr  # a search and a recipe are not mixed
 
 
 @pytest.mark.parametrize("victim", ["driver", "worker"])

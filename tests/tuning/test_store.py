@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 from rows import epoch_row, run_row
 
-from analysis.frames import EPOCHS, RUNS
+from analysis.schemas import EPOCHS, RUNS
 from sa2vp.tuning.rows import EPOCH_SCHEMA, RUN_SCHEMA
 from sa2vp.tuning.store import ResultsStore, StoreError
 
@@ -90,8 +90,10 @@ def test_rows_of_another_version_are_refused_with_the_way_out(tmp_path: Path) ->
     store = ResultsStore(str(tmp_path))
     store.write_run(run_row("demo-digits-search-0000"))
     file = tmp_path / "runs" / "demo-digits-search-0000.parquet"
-    pq.write_table(pq.read_table(file).drop_columns(["micro_batch", "dropout"]), file)
-    with pytest.raises(StoreError, match=r"0000\.parquet lacks dropout, micro_batch: .* --fresh"):
+    pq.write_table(pq.read_table(file).drop_columns(["micro_batch", "matched"]), file)
+    assert store.read_runs()[0].micro_batch is None  # a column that may be empty
+    pq.write_table(pq.read_table(file).drop_columns(["workers", "versions"]), file)
+    with pytest.raises(StoreError, match=r"0000\.parquet lacks versions, workers: .* --fresh"):
         store.read_runs()
     assert store.run_ids("demo") == ["demo-digits-search-0000"]  # which --fresh sets aside
     assert store.run_ids("custom") == []

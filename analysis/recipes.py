@@ -1,0 +1,68 @@
+"""The settings that won, as a small TOML file per task that ``run_search.py --recipe`` retrains."""
+
+from __future__ import annotations
+
+import json
+
+import pandas as pd
+
+from analysis.tables import counted_runs
+
+_TEXTS = (
+    "suite",
+    "task",
+    "backbone",
+    "backbone_fingerprint",
+    "data_fingerprint",
+    "fusion",
+    "precision",
+)
+_NUMBERS = (
+    "image_size", "epochs_planned", "dropout", "weight_decay", "inter_dim", "inter_weight", "lr",
+    "batch_size",
+)  # fmt: skip
+
+
+def recipes(runs: pd.DataFrame) -> dict[str, str]:
+    """Write a recipe for each task of each suite and backbone.
+
+    Args:
+        runs: of any suites, with the columns of ``frames.RUNS``. Only the final runs that the
+            tables count enter; those of an earlier version, which lack a column, do not.
+
+    Returns:
+        The text of each file by its name, such as ``demo-digits-demo.toml``.
+    """
+    counted = counted_runs(runs)
+    complete = counted[(counted["method"] == "sa2vp")].dropna(subset=[*_TEXTS, *_NUMBERS])
+    return {
+        f"{suite}-{task}-{_file_part(str(backbone))}.toml": _recipe(rows.sort_values("seed"))
+        for (suite, task, backbone), rows in complete.groupby(["suite", "task", "backbone"])
+    }
+
+
+def _recipe(rows: pd.DataFrame) -> str:
+    """Write the recipe of one task's final runs, which share their setting."""
+    first = rows.iloc[0]
+    top1 = rows["test_top1"]
+    spread = f" ± {top1.std():.2f}" if len(rows) > 1 else ""
+    lines = [
+        f"# SA2VP on {first['task']}: test top-1 {top1.mean():.2f}{spread}, {len(rows)} seeds.",
+        "# Repeat these runs, with --data-dir and --checkpoint where the suite needs them:",
+        "# python run_search.py --recipe THIS_FILE --results NEW_FOLDER",
+        *(f"{name} = {json.dumps(str(first[name]))}" for name in _TEXTS),
+        *(f"{name} = {_number(first[name])}" for name in _NUMBERS),
+        "",
+        "[test_top1]  # by seed",
+        *(f"{seed} = {accuracy!r}" for seed, accuracy in zip(rows["seed"], top1, strict=True)),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _number(value: float) -> str:
+    """Write a number so that it is read as the same one."""
+    return repr(int(value)) if float(value).is_integer() and value >= 1 else repr(float(value))
+
+
+def _file_part(name: str) -> str:
+    return "".join(letter if letter.isalnum() or letter in "._-" else "-" for letter in name)

@@ -1,0 +1,101 @@
+"""A recipe: the settings of a task's final runs and what they reached, to be retrained exactly."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from sa2vp.tuning.errors import PlanError
+from search_spaces import Choice, TaskSpace
+
+Percent = Annotated[float, Field(ge=0, le=100)]
+HYPERPARAMETERS = ("inter_dim", "inter_weight", "lr", "batch_size")
+
+
+class Recipe(BaseModel):
+    """Final runs to be repeated, by the names of the results' columns.
+
+    Attributes:
+        test_top1: percent after the last epoch, by seed.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    suite: str
+    task: str
+    backbone: str
+    backbone_fingerprint: str
+    data_fingerprint: str
+    fusion: str
+    precision: str
+    image_size: int = Field(ge=1)
+    epochs_planned: int = Field(ge=1)
+    dropout: float = Field(ge=0, lt=1)
+    weight_decay: float = Field(ge=0)
+    inter_dim: int = Field(ge=1)
+    inter_weight: float = Field(gt=0)
+    lr: float = Field(gt=0)
+    batch_size: int = Field(ge=1)
+    test_top1: dict[int, Percent] = Field(min_length=1)
+
+    @property
+    def setting(self) -> dict[str, float]:
+        """Give the hyperparameters that a search would look for."""
+        return {name: getattr(self, name) for name in HYPERPARAMETERS}
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """List the seeds of its runs."""
+        return tuple(sorted(self.test_top1))
+
+    @property
+    def space(self) -> TaskSpace:
+        """Give the space that holds nothing but its setting."""
+        ranges = {name: Choice(value) for name, value in self.setting.items()}
+        return TaskSpace(ranges, self.setting)
+
+    def check_data(self, fingerprint: str) -> None:
+        """Refuse other images, labels or splits.
+
+        Raises:
+            PlanError: the fingerprint of the task's data is another.
+        """
+        if fingerprint != self.data_fingerprint:
+            raise PlanError(
+                "--data-dir" if self.suite != "demo" else "--recipe",
+                f"the data of {self.task} is not the recipe's: its fingerprint is {fingerprint}, "
+                f"the recipe has {self.data_fingerprint}",
+            )
+
+    def check_backbone(self, fingerprint: str) -> None:
+        """Refuse other weights.
+
+        Raises:
+            PlanError: the fingerprint of the backbone's weights is another.
+        """
+        if fingerprint != self.backbone_fingerprint:
+            raise PlanError(
+                "--checkpoint",
+                f"these weights of {self.backbone} are not the recipe's: their fingerprint is "
+                f"{fingerprint}, the recipe has {self.backbone_fingerprint}",
+            )
+
+
+def read_recipe(path: Path) -> Recipe:
+    """Read a recipe.
+
+    Raises:
+        PlanError: the file is missing or malformed; names the first key that is wrong.
+    """
+    try:
+        return Recipe.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        raise PlanError("--recipe", f"{path}: {key}: {first['msg']}") from error
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise PlanError("--recipe", f"{path}: {' '.join(str(reason).split())}") from error

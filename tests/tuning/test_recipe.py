@@ -1,0 +1,103 @@
+"""Recipes: what is read from them, and what is refused before anything starts."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from searches import ROOT
+
+from sa2vp.tuning.errors import PlanError
+from sa2vp.tuning.plan import SearchOptions, make_plan
+from sa2vp.tuning.recipe import read_recipe
+
+TEXT = """
+suite = "demo"
+task = "digits"
+backbone = "demo"
+backbone_fingerprint = "0123"
+data_fingerprint = "4567"
+fusion = "exact"
+precision = "float32"
+image_size = 32
+epochs_planned = 4
+dropout = 0.0
+weight_decay = 0.0002
+inter_dim = 8
+inter_weight = 0.5
+lr = 0.005
+batch_size = 20
+
+[test_top1]
+3 = 91.25
+1 = 90.5
+"""
+
+
+@pytest.fixture
+def recipe(tmp_path: Path) -> Path:
+    path = tmp_path / "digits.toml"
+    path.write_text(TEXT)
+    return path
+
+
+def test_the_plan_is_what_the_recipe_says(recipe: Path) -> None:
+    plan = make_plan(SearchOptions(recipe=recipe))
+    assert (plan.suite, plan.tasks, plan.trials, plan.epochs) == ("demo", ("digits",), 0, 4)
+    assert (plan.final_seeds, plan.seeds) == ((1, 3), 2)
+    assert (plan.weight_decay, plan.dropout, plan.precision) == (0.0002, 0.0, "float32")
+    setting = {"inter_dim": 8, "inter_weight": 0.5, "lr": 0.005, "batch_size": 20}
+    assert plan.recipe is not None
+    assert plan.recipe.setting == plan.space("digits").first == setting
+    assert plan.recipe.test_top1 == {1: 90.5, 3: 91.25}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("lr = 0.005\n", "", r"digits\.toml: lr: Field required"),
+        ("lr = 0.005", "lr = -1", r"lr: Input should be greater than 0"),
+        ("lr = 0.005", "lr = 0.005\nmomentum = 1", r"momentum: Extra inputs"),
+        ("1 = 90.5", "one = 90.5", r"test_top1\.one"),
+        ("1 = 90.5", "1 = 190.5", r"test_top1\.1: Input should be less than or equal to 100"),
+        ("suite =", "suite", r"digits\.toml: .*line 2"),
+    ],
+)
+def test_a_malformed_recipe_is_named_with_its_key(
+    recipe: Path, old: str, new: str, message: str
+) -> None:
+    recipe.write_text(TEXT.replace(old, new))
+    with pytest.raises(PlanError, match=message):
+        read_recipe(recipe)
+
+
+def test_other_data_and_other_weights_are_refused(recipe: Path) -> None:
+    found = read_recipe(recipe)
+    found.check_data("4567")
+    found.check_backbone("0123")
+    with pytest.raises(PlanError, match=r"digits is not the recipe's: .* 89, the recipe has 4567"):
+        found.check_data("89")
+    with pytest.raises(PlanError, match=r"--checkpoint: .* 89, the recipe has 0123"):
+        found.check_backbone("89")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "--recipe: the data of digits is not the recipe's"),
+        (["--trials", "3"], "--trials: the recipe decides it; leave it out"),
+        (["--image-size", "32"], "--image-size: the recipe decides it; leave it out"),
+    ],
+)
+def test_the_command_refuses_in_one_line(
+    recipe: Path, tmp_path: Path, arguments: list[str], message: str
+) -> None:
+    done = subprocess.run(
+        [sys.executable, "run_search.py", "--recipe", recipe, "--results", tmp_path / "r",
+         *arguments],
+        cwd=ROOT, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    assert message in done.stderr
+    assert not (tmp_path / "r" / "runs").exists()
