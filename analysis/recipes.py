@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pandas as pd
 
@@ -36,8 +37,8 @@ def recipes(runs: pd.DataFrame) -> dict[str, str]:
     counted = counted_runs(runs)
     complete = counted[(counted["method"] == "sa2vp")].dropna(subset=[*_TEXTS, *_NUMBERS])
     return {
-        f"{suite}-{task}-{_file_part(str(backbone))}.toml": _recipe(rows.sort_values("seed"))
-        for (suite, task, backbone), rows in complete.groupby(["suite", "task", "backbone"])
+        recipe_name(*map(str, place)): _recipe(rows.sort_values("seed"))
+        for place, rows in complete.groupby(["suite", "task", "backbone"])
     }
 
 
@@ -64,5 +65,6 @@ def _number(value: float) -> str:
     return repr(int(value)) if float(value).is_integer() and value >= 1 else repr(float(value))
 
 
-def _file_part(name: str) -> str:
-    return "".join(letter if letter.isalnum() or letter in "._-" else "-" for letter in name)
+def recipe_name(suite: str, task: str, backbone: str) -> str:
+    """Name the file of a task's recipe; names of tasks and backbones may hold any character."""
+    return re.sub(r"[^\w.-]+", "-", f"{suite}-{task}-{backbone}.toml")

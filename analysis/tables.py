@@ -33,6 +33,7 @@ _AVERAGED = [
     "linear_test_top1_mean",
     "gain_over_linear",
     "published_top1",
+    "trainable_share_pct",
 ]
 _REPORTED_SETTING = ["inter_dim", "inter_weight", "lr", "batch_size"]
 
@@ -87,7 +88,8 @@ def task_results(runs: pd.DataFrame, published: pd.DataFrame) -> pd.DataFrame:
     linear = linear.rename(columns=lambda name: name if name == "task" else f"linear_{name}")
     rows = tuned.merge(linear, on="task", how="outer")
     rows["gain_over_linear"] = rows["test_top1_mean"] - rows["linear_test_top1_mean"]
-    rows["trainable_share_pct"] = 100 * rows["trainable_params"] / rows["backbone_params"]
+    share = 100 * rows["trainable_params"] / rows["backbone_params"]
+    rows["trainable_share_pct"] = share.astype(float)
     rows = _beside_published(rows, published)
     means = _means(rows, published.groupby("group", sort=False).size())
     order = ["task", "group", "is_mean", "seeds", "val_top1_mean", "val_top1_std"]
@@ -105,8 +107,9 @@ def search_summary(
 ) -> pd.DataFrame:
     """Summarise the SA2VP trials of one suite and backbone: a row per task.
 
-    The best trial is the one that the protocol retrains: of those that ran to the end, the highest
-    validation top-1 after the last epoch, then the lower validation loss, then fewer parameters.
+    The best trial is the one that the protocol retrains, unless runs that confirm the best few
+    decide otherwise: of those that ran to the end, the highest validation top-1 after the last
+    epoch, then the lower validation loss, then fewer parameters.
 
     Args:
         runs: the runs of one suite and backbone, every phase, status and method.
