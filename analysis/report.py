@@ -94,7 +94,7 @@ _INTERVAL_NOTE = (
 )
 _PAIRED_NOTE = (
     "p against linear: how often drawn signs of the images' differences give as large a gain or "
-    "loss; the same test images for both."
+    "loss; the same test images for both. Of 10,000 draws, 0.0001 is the least."
 )
 _NOTE_LIMIT = 160  # characters of a run's reason that still make a note
 
