@@ -70,22 +70,28 @@ def with_noise(
         rows: as ``task_results`` gives them.
         runs: of the same suite and backbone.
         predictions: of their counted final runs.
-
         comparable: whether the published accuracies are of this backbone.
 
     Returns:
         The rows with top1_low, top1_high and interval (as text), linear_p_value, over_published
-        (points above the published accuracy) and noise: ``within noise`` where the published one
-        lies in the interval.
+        (points above the published accuracy) and noise: the interval of that difference as text,
+        marked ``within noise`` where 0 lies in it. The published accuracy counts as exact.
     """
     intervals = top1_intervals(runs, predictions).query("method == 'sa2vp'")
     rows = rows.merge(intervals.drop(columns="method"), on="task", how="left")
     rows = rows.merge(against_linear(runs, predictions), on="task", how="left")
     published = rows["published_top1"] if comparable else rows["published_top1"] * float("nan")
-    within = rows["top1_low"].le(published) & rows["top1_high"].ge(published)
-    text = rows["top1_low"].map("{:.1f}".format) + " to " + rows["top1_high"].map("{:.1f}".format)
+    low, high = rows["top1_low"] - published, rows["top1_high"] - published
+    within = low.le(0) & high.ge(0)
+    mark = pd.Series(", within noise", rows.index).where(within, "")
     return rows.assign(
-        interval=text.where(rows["top1_low"].notna()),
+        interval=_as_text(rows["top1_low"], rows["top1_high"], "{:.1f}"),
         over_published=rows["test_top1_mean"] - published,
-        noise=pd.Series("within noise", rows.index).where(within),
+        noise=_as_text(low, high, "{:+.1f}") + mark,
     )
+
+
+def _as_text(low: pd.Series, high: pd.Series, form: str) -> pd.Series:
+    """Write intervals; missing ones stay missing."""
+    text = low.map(form.format) + " to " + high.map(form.format)
+    return text.where(low.notna())

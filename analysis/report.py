@@ -90,7 +90,8 @@ _BEST_EPOCH_NOTE = (
 )
 _INTERVAL_NOTE = (
     "95 % interval: of the mean test top-1, by drawing seeds and test images again; of one seed, "
-    "images alone. 'within noise': the published accuracy lies in it."
+    "images alone. over published: in brackets the interval of the difference, the published "
+    "accuracy taken as exact; 'within noise' where 0 lies in it."
 )
 _PAIRED_NOTE = (
     "p against linear: how often drawn signs of the images' differences give as large a gain or "

@@ -202,6 +202,10 @@ def _provenance(finals: pd.DataFrame) -> dict[str, str]:
         "data_fingerprint",
     ]  # fmt: skip
     found = {name: str(first[name]) for name in names if not pd.isna(first[name])}
+    validated = finals["last_val_top1"].notna().all()
+    found["trained on"] = (
+        "the training split" if validated else "the training and validation splits"
+    )
     found["seeds"] = ", ".join(finals["seed"].astype(str))
     found["commit"] = ", ".join(finals["commit"].dropna().unique()) or "unknown"
     versions = finals["versions"].dropna().unique()

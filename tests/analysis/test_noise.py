@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pandas as pd
 import pytest
 from synthetic_results import run_row
@@ -77,8 +79,13 @@ def test_methods_are_paired_by_image() -> None:
     assert found["linear_p_value"].item() == pytest.approx(1.0)  # 10 images each way
 
 
-@pytest.mark.parametrize(("published", "mark"), [(90.0, "within noise"), (97.0, None)])
-def test_a_published_accuracy_in_the_interval_is_marked(published: float, mark: str | None) -> None:
+@pytest.mark.parametrize(
+    ("published", "text"),
+    [(90.0, r"-[45]\.\d to \+[56]\.\d, within noise"), (97.0, r"-1[12]\.\d to -[01]\.\d")],
+)
+def test_the_difference_to_the_published_accuracy_has_an_interval(
+    published: float, text: str
+) -> None:
     run = final(1, test_top1=91.0)
     runs, predicted = frames((run, predictions(str(run["run_id"]), 91)))
     reference = pd.DataFrame({"task": ["digits"], "group": ["all"], "top1_percent": [published]})
@@ -86,4 +93,16 @@ def test_a_published_accuracy_in_the_interval_is_marked(published: float, mark: 
     # 91 of 100 images: a standard error of 2.9 points.
     assert row["interval"].startswith("85.")
     assert row["over_published"] == pytest.approx(91.0 - published)
-    assert (None if pd.isna(row["noise"]) else row["noise"]) == mark
+    assert re.fullmatch(text, row["noise"])
+
+
+def test_without_predictions_or_on_another_backbone_there_is_no_interval() -> None:
+    run = final(1, test_top1=91.0)
+    runs, predicted = frames((run, predictions(str(run["run_id"]), 91)))
+    reference = pd.DataFrame({"task": ["digits"], "group": ["all"], "top1_percent": [90.0]})
+    rows = task_results(runs, reference)
+    assert pd.isna(with_noise(rows, runs, predicted.iloc[:0])["noise"].iloc[0])
+    elsewhere = with_noise(rows, runs, predicted, comparable=False).iloc[0]
+    assert pd.isna(elsewhere["noise"])
+    assert pd.isna(elsewhere["over_published"])
+    assert elsewhere["interval"].startswith("85.")
