@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -159,6 +160,8 @@ def files_of(found: Results, tables: Sequence[Table], table_format: str) -> dict
 
 def keep_fresh(results: str | None, out: Path, seconds: float) -> None:
     """Make the page anew again and again, until Ctrl-C; the last one does not load itself again."""
+    for number in (signal.SIGINT, signal.SIGTERM):  # a shell's background ignores Ctrl-C otherwise
+        signal.signal(number, signal.default_int_handler)
     remarks.print(f"{out / PAGE}: made anew every {seconds:g} s, until Ctrl-C")
     said: set[str] = set()
     try:

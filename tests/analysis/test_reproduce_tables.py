@@ -153,13 +153,18 @@ def test_a_watched_page_shows_what_came_meanwhile_and_ends_still(
          "--out", str(tmp_path), "--watch", "1"],
         cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     ) as watching:  # fmt: skip
-        wait_until(page.exists)
-        assert 'http-equiv="refresh"' in page.read_text(encoding="utf-8")
-        late = run_row("demo-orientation-final-seed1", test_top1=77.0)
-        pq.write_table(pa.Table.from_pylist([late], RUNS), demo_folder / "runs" / "late.parquet")
-        wait_until(lambda: "77.0" in page.read_text(encoding="utf-8"))
-        watching.send_signal(signal.SIGINT)
-        output, _ = watching.communicate(timeout=60)
+        try:
+            wait_until(page.exists)
+            assert 'http-equiv="refresh"' in page.read_text(encoding="utf-8")
+            late = run_row("demo-orientation-final-seed1", test_top1=77.0)
+            pq.write_table(
+                pa.Table.from_pylist([late], RUNS), demo_folder / "runs" / "late.parquet"
+            )
+            wait_until(lambda: "77.0" in page.read_text(encoding="utf-8"))
+            watching.send_signal(signal.SIGINT)
+            output, _ = watching.communicate(timeout=60)
+        finally:
+            watching.kill()
     assert watching.returncode == 0
     assert output.split() == [str(page)]
     assert "refresh" not in page.read_text(encoding="utf-8")
