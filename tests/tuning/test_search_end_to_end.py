@@ -154,18 +154,24 @@ def test_killed_and_continued_equals_uninterrupted(
 def test_two_workers_a_trial_of_which_one_is_lost_reach_what_one_does(
     finished: Path, tmp_path: Path
 ) -> None:
-    shared = [*TINY, "--workers-per-trial", "2", "--cpus-per-trial", "1"]
+    first = "demo-digits-search-0000"
+    shared = [*TINY, "--trials", "1", "--workers-per-trial", "2", "--cpus-per-trial", "1"]
     driver = start_search(tmp_path, *shared)
-    wait_for(lambda: epochs_of(tmp_path, "demo-digits-search-0001") >= 1)
+    wait_for(lambda: epochs_of(tmp_path, first) >= 1)
     os.kill(workers_of(driver, "RayTrainWorker")[-1], signal.SIGKILL)
     output, _ = driver.communicate()
     assert driver.returncode == 0, output
-    alone, together = read(finished, "runs"), read(tmp_path, "runs")
-    assert list(together["run_id"]) == list(alone["run_id"])
-    assert set(together["status"]) == {"completed"}
-    assert (set(alone["workers"]), set(together["workers"])) == ({1}, {2})
-    assert list(together["micro_batch"] * 2) == list(alone["micro_batch"])
-    one, two = (read(results, "epochs") for results in (finished, tmp_path))
+    runs = read(tmp_path, "runs")
+    assert list(runs["run_id"]) == ["demo-digits-final-seed1", first]
+    assert set(runs["status"]) == {"completed"}
+    alone, together = (
+        read(results, "runs").set_index("run_id").loc[first] for results in (finished, tmp_path)
+    )
+    assert (alone["workers"], together["workers"]) == (1, 2)
+    assert together["micro_batch"] * 2 == alone["micro_batch"]
+    one, two = (
+        pd.read_parquet(results / "epochs" / f"{first}.parquet") for results in (finished, tmp_path)
+    )
     losses, accuracies = ["train_loss", "val_loss"], ["val_top1", "test_top1"]
     pd.testing.assert_frame_equal(two[["run_id", "epoch", "lr"]], one[["run_id", "epoch", "lr"]])
     pd.testing.assert_frame_equal(two[losses], one[losses], rtol=1e-4)
