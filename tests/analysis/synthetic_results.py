@@ -2,12 +2,14 @@
 
 import datetime as dt
 import json
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pyarrow as pa
+import pyarrow.parquet as pq
 
-from analysis.schemas import EPOCHS, RUNS
+from analysis.schemas import EPOCHS, PREDICTIONS, RUNS
 
 NOON = dt.datetime(2026, 1, 1, 12, tzinfo=dt.UTC)
 MINUTE = dt.timedelta(minutes=1)
@@ -133,3 +135,23 @@ def epochs_frame(rows: list[Row]) -> pd.DataFrame:
     """Epoch rows as ``read_results`` would give them."""
     frame: pd.DataFrame = pa.Table.from_pylist(rows, EPOCHS).to_pandas()
     return frame
+
+
+def write_datasets(
+    folder: Path,
+    runs: list[Row],
+    epochs: list[Row] | None = None,
+    predictions: list[Row] | None = None,
+) -> Path:
+    """Write rows as a search does, a file per run; return the folder."""
+    datasets = {
+        "runs": (RUNS, runs),
+        "epochs": (EPOCHS, epochs or []),
+        "predictions": (PREDICTIONS, predictions or []),
+    }
+    for name, (schema, rows) in datasets.items():
+        (folder / name).mkdir(parents=True, exist_ok=True)
+        for run_id in {row["run_id"] for row in rows}:
+            own = [row for row in rows if row["run_id"] == run_id]
+            pq.write_table(pa.Table.from_pylist(own, schema), folder / name / f"{run_id}.parquet")
+    return folder

@@ -3,18 +3,17 @@
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
-from synthetic_results import demo_runs, epoch_rows, run_row
+from synthetic_results import demo_runs, epoch_rows, run_row, write_datasets
 from test_render import NASTY
 
 from analysis.frames import read_results
 from analysis.page import html_report
 from analysis.report import report
-from analysis.schemas import PREDICTIONS
 
 CHROMIUM = shutil.which("chromium")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Debian's chromium is not installed")
@@ -22,8 +21,8 @@ pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Debian's chromium is n
 HOSTILE = "<img src=x onerror='window.broken=1'> & $x$"
 
 
-@pytest.fixture
-def page_file(write_results: Callable[..., Path]) -> Path:
+@pytest.fixture(scope="module")
+def page_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The report of two tasks, with predictions of one run, and names that are up to no good."""
     rows = demo_runs() + [
         run_row(
@@ -42,7 +41,7 @@ def page_file(write_results: Callable[..., Path]) -> Path:
         for seed in (1, 2, 3)
         for n in range(10)
     ]  # fmt: skip
-    folder = write_results(rows, epochs, {"predictions": (PREDICTIONS, predicted)})
+    folder = write_datasets(tmp_path_factory.mktemp("results"), rows, epochs, predicted)
     classes = {"digits": {"classes": ["even <b>", "odd"]}}
     (folder / "data-demo.json").write_text(json.dumps(classes))
     results = read_results(str(folder))
