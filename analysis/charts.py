@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from analysis.importance import HYPERPARAMETERS
+from analysis.schemas import HYPERPARAMETERS
 from analysis.svg import COLOURS, INK, drawing
 
 BLUE, ORANGE, GREEN, PINK, RED, _ = COLOURS

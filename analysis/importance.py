@@ -13,7 +13,8 @@ from optuna.importance import (
 )
 from optuna.trial import create_trial
 
-HYPERPARAMETERS = ("inter_dim", "inter_weight", "lr", "batch_size")
+from analysis.schemas import HYPERPARAMETERS
+
 FEWEST_TRIALS = 5
 MOST_FOR_FANOVA = 500
 """Completed trials; fANOVA's time grows with their number, and PED-ANOVA takes over."""

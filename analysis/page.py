@@ -16,9 +16,7 @@ from analysis.parameters import own_points, published_points
 from analysis.published import read_accuracy, read_author_settings
 from analysis.report import published_tasks
 from analysis.sections import Chart, task_sections
-from analysis.tables import task_results
-
-STATUSES = ("completed", "stopped", "failed", "running")
+from analysis.tables import STATUSES, task_results
 
 
 def html_report(results: Results, tables: list[Table], refresh_seconds: int | None = None) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pandas as pd
 
+from analysis.schemas import HYPERPARAMETERS
+
 FULL = "full"
 THIS_SEARCH = "sa2vp, this search"
 MEAN = "mean"
@@ -109,11 +111,10 @@ def setting_table(found: pd.DataFrame, authors: pd.DataFrame) -> pd.DataFrame:
         A row per task of the authors, in their order, and of this search: task, then each
         hyperparameter, the authors' (``<name>_authors``) after the found one, and note.
     """
-    names = ["inter_dim", "inter_weight", "lr", "batch_size"]
     joined = authors.merge(
-        found[["task", *names]], on="task", how="outer", suffixes=("_authors", "")
+        found[["task", *HYPERPARAMETERS]], on="task", how="outer", suffixes=("_authors", "")
     )
     place = {task: number for number, task in enumerate(authors["task"])}
     joined = joined.sort_values("task", key=lambda tasks: tasks.map(place), kind="stable")
-    columns = [column for name in names for column in (name, f"{name}_authors")]
+    columns = [column for name in HYPERPARAMETERS for column in (name, f"{name}_authors")]
     return joined[["task", *columns, "note"]].reset_index(drop=True)

@@ -6,10 +6,9 @@ from pathlib import Path
 
 import pandas as pd
 
-import search_spaces
-
 _FOLDER = Path(__file__).parent / "published"
-_SETTINGS = Path(search_spaces.__file__).parent / "readme_hyperparameters.csv"
+# Not by importing the package, which brings Optuna with it.
+_SETTINGS = Path(__file__).parents[1] / "search_spaces" / "readme_hyperparameters.csv"
 
 # What the marks in the column ``checked`` say about a value.
 CHECKED = {

@@ -112,8 +112,9 @@ def report(results: Results) -> list[Table]:
     tables = []
     for _, runs in results.runs.groupby(["suite", "backbone"]):
         published = published_tasks(accuracy, runs["suite"].iloc[0])
-        tables += _result_tables(results, runs, published)
-        tables += _paper_tables(runs, published, accuracy)
+        rows = task_results(runs, published)
+        tables += _result_tables(results, runs, rows, published)
+        tables += _paper_tables(runs, rows, accuracy)
         tables += _search_tables(results, runs, published)
     return tables
 
@@ -135,13 +136,10 @@ def published_tasks(accuracy: pd.DataFrame, suite: str) -> pd.DataFrame:
     return settings[["task"]].assign(group=suite).reindex(columns=known.columns)
 
 
-def _paper_tables(
-    runs: pd.DataFrame, published: pd.DataFrame, accuracy: pd.DataFrame
-) -> list[Table]:
+def _paper_tables(runs: pd.DataFrame, rows: pd.DataFrame, accuracy: pd.DataFrame) -> list[Table]:
     """Set this search beside the published methods and settings, where the paper gives them."""
     suite, backbone = runs["suite"].iloc[0], runs["backbone"].iloc[0]
-    rows = task_results(runs, published).query("not is_mean")
-    rows = rows[rows["test_top1_mean"].notna()]
+    rows = rows.query("not is_mean").dropna(subset=["test_top1_mean"])
     if rows.empty:
         return []
     own = rows[["task"]].assign(top1_percent=rows["test_top1_mean"])
@@ -182,13 +180,15 @@ def _short(commits: pd.Series[str]) -> pd.Series[str]:
     return commits.str.replace(r"^([0-9a-f]{10})[0-9a-f]*", r"\1", regex=True)
 
 
-def _result_tables(results: Results, runs: pd.DataFrame, published: pd.DataFrame) -> list[Table]:
+def _result_tables(
+    results: Results, runs: pd.DataFrame, rows: pd.DataFrame, published: pd.DataFrame
+) -> list[Table]:
     final = runs[runs["phase"] == "final"]
     if final.empty:
         return []
     predictions = results.predictions(counted_runs(runs)["run_id"])
     frame = with_noise(
-        task_results(runs, published),
+        rows,
         runs,
         predictions,
         comparable=runs["backbone"].iloc[0] == "vit-b16",

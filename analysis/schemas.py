@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import pyarrow as pa
 
+HYPERPARAMETERS = ("inter_dim", "inter_weight", "lr", "batch_size")
+"""Columns of a run that are searched."""
+
 _UTC_TIME = pa.timestamp("us", tz="UTC")
 
 RUNS = pa.schema(

@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import pandas as pd
 
+from analysis.schemas import HYPERPARAMETERS
+
 STATUSES = ("completed", "stopped", "failed", "running")
 
 _CELL = ["suite", "backbone", "task", "method"]
 # Runs that differ in any of these do not belong in one mean.
 _SETTING = [
-    "inter_dim",
-    "inter_weight",
-    "lr",
-    "batch_size",
+    *HYPERPARAMETERS,
     "weight_decay",
     "epochs_planned",
     "dropout",
@@ -35,7 +34,6 @@ _AVERAGED = [
     "published_top1",
     "trainable_share_pct",
 ]
-_REPORTED_SETTING = ["inter_dim", "inter_weight", "lr", "batch_size"]
 
 
 def counted_runs(runs: pd.DataFrame) -> pd.DataFrame:
@@ -96,7 +94,7 @@ def task_results(runs: pd.DataFrame, published: pd.DataFrame) -> pd.DataFrame:
     order += ["test_top1_mean", "test_top1_std"]
     order += ["best_epoch_test_top1_mean", "best_epoch_test_top1_std"]
     order += ["linear_test_top1_mean", "linear_test_top1_std", "gain_over_linear"]
-    order += ["published_top1", *_REPORTED_SETTING, "trainable_params", "trainable_share_pct"]
+    order += ["published_top1", *HYPERPARAMETERS, "trainable_params", "trainable_share_pct"]
     order += ["matched"]
     rows = rows.assign(is_mean=False)
     return (pd.concat([rows, means], ignore_index=True) if len(means) else rows)[order]
@@ -124,7 +122,7 @@ def search_summary(
     counts = pd.crosstab(trials["task"], trials["status"]).reindex(columns=STATUSES, fill_value=0)
     totals = trials.groupby("task").agg(trials=("run_id", "size"), epochs=("epochs_done", "sum"))
     best = _best_trials(best_candidates(runs), epochs).set_index("task")
-    best = best[["last_val_top1", *_REPORTED_SETTING, "run_id"]]
+    best = best[["last_val_top1", *HYPERPARAMETERS, "run_id"]]
     summary = totals.join(counts).join(best.rename(columns={"run_id": "best_run_id"}))
     order = ["trials", *STATUSES, "epochs", *best.columns[:-1], "best_run_id"]
     return _in_order(summary[order].reset_index(), published["task"])

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+HYPERPARAMETERS = ("inter_dim", "inter_weight", "lr", "batch_size")
+"""What is searched, by the names in the authors' README."""
+
 
 @dataclass(frozen=True, init=False)
 class Choice:

@@ -8,11 +8,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from search_spaces.kinds import Choice, LogUniform, Range, TaskSpace
+from search_spaces.kinds import HYPERPARAMETERS, Choice, LogUniform, Range, TaskSpace
 
 EVERY_TASK = "*"
 WHOLE = ("inter_dim", "batch_size")
-NAMES = ("inter_dim", "inter_weight", "lr", "batch_size")
 
 
 class SpaceFileError(ValueError):
@@ -84,13 +83,15 @@ class _Place:
 def _space(place: _Place, table: object) -> TaskSpace:
     if not isinstance(table, dict):
         raise place.error("", "expected a table for each task, as [cub200]")
-    unknown = [key for key in table if key not in (*NAMES, "first")]
+    unknown = [key for key in table if key not in (*HYPERPARAMETERS, "first")]
     if unknown:
-        raise place.error(unknown[0], f"unknown {unknown[0]!r}; known: {', '.join(NAMES)}, first")
-    missing = [name for name in (*NAMES, "first") if name not in table]
+        raise place.error(
+            unknown[0], f"unknown {unknown[0]!r}; known: {', '.join(HYPERPARAMETERS)}, first"
+        )
+    missing = [name for name in (*HYPERPARAMETERS, "first") if name not in table]
     if missing:
         raise place.error("", f"lacks {missing[0]}")
-    ranges = {name: _range(place, name, table[name]) for name in NAMES}
+    ranges = {name: _range(place, name, table[name]) for name in HYPERPARAMETERS}
     first = table["first"]
     if not isinstance(first, dict):
         raise place.error("first", "expected {inter_dim = ..., inter_weight = ..., ...}")

@@ -54,7 +54,7 @@ def pack(folder: Path, progress: Callable[[], None]) -> int:
         How many runs were packed.
 
     Raises:
-        OSError: a file cannot be written.
+        OSError: a file cannot be read or written; nothing is removed then.
     """
     with hold_files(folder):
         ended = [run_id for run_id in _own_runs(folder) if _status(folder, run_id) in ENDED]
@@ -70,8 +70,13 @@ def pack(folder: Path, progress: Callable[[], None]) -> int:
 
 def packed_runs(folder: Path) -> set[str]:
     """List the runs that are packed."""
-    tables = [pq.read_table(path, columns=["run_id"]) for path in _packed_files(folder, "runs")]
-    return {run_id for table in tables for run_id in table["run_id"].to_pylist()}
+    return set().union(*(packed_in(path) for path in _packed_files(folder, "runs")))
+
+
+def packed_in(path: Path) -> set[str]:
+    """List the runs of a packed file, reading nothing else of it."""
+    run_ids = pq.read_table(path, columns=["run_id"])["run_id"]
+    return set(run_ids.unique().to_pylist())
 
 
 def take_out(folder: Path, run_ids: Sequence[str], target: Path | None) -> None:
@@ -82,12 +87,14 @@ def take_out(folder: Path, run_ids: Sequence[str], target: Path | None) -> None:
         run_ids: of the runs; those that are not packed are passed over.
         target: gets the datasets, a file per run; None keeps none.
     """
+    if not run_ids:
+        return
     for dataset in DATASETS:
         for path in _packed_files(folder, dataset):
+            if not packed_in(path).intersection(run_ids):
+                continue
             table = pq.read_table(path)
             taken = pc.is_in(table["run_id"], pa.array(run_ids, pa.string()))
-            if not pc.any(taken).as_py():
-                continue
             if target is not None:
                 _write_apart(table.filter(taken), target / dataset)
             _write_whole(table.filter(pc.invert(taken)), path)
@@ -126,12 +133,20 @@ def _write(folder: Path, run_ids: Sequence[str], progress: Callable[[], None]) -
         for run_id in run_ids:
             path = folder / dataset / f"{run_id}.parquet"
             if path.exists():
-                tables.append(pq.ParquetFile(path).read())
+                tables.append(_read_whole(path))
             if dataset == DATASETS[-1]:
                 progress()
         if tables:
             whole = pa.concat_tables(tables, promote_options="default")
             _write_whole(whole, folder / dataset / name)
+
+
+def _read_whole(path: Path) -> pa.Table:
+    """Read a file; an OSError names one that is damaged."""
+    try:
+        return pq.ParquetFile(path).read()
+    except pa.ArrowException as error:
+        raise OSError(f"{path} is damaged; move it away ({error})") from error
 
 
 def _write_whole(table: pa.Table, path: Path) -> None:

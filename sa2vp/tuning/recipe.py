@@ -10,9 +10,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from sa2vp.tuning.errors import PlanError
 from search_spaces import Choice, TaskSpace
+from search_spaces.kinds import HYPERPARAMETERS
 
 Percent = Annotated[float, Field(ge=0, le=100)]
-HYPERPARAMETERS = ("inter_dim", "inter_weight", "lr", "batch_size")
 
 
 class Recipe(BaseModel):

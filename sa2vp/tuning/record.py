@@ -56,11 +56,12 @@ class RunRecord:
                 for row in store.read_runs()
                 if (row.suite, row.method) == (suite, METHOD)
             }
-            self.epochs = {
-                # The row is written last: an epoch that it does not count is trained again.
-                run_id: [e for e in store.read_epochs(run_id) if e.epoch <= row.epochs_done]
-                for run_id, row in self.runs.items()
-            }
+            epochs = store.read_epochs_of(list(self.runs))
+        self.epochs = {
+            # The row is written last: an epoch that it does not count is trained again.
+            run_id: [e for e in epochs[run_id] if e.epoch <= row.epochs_done]
+            for run_id, row in self.runs.items()
+        }
 
     def start(self, row: RunRow) -> None:
         """Add a run, or continue one that is already here."""

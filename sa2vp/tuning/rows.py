@@ -8,6 +8,8 @@ from typing import Any, Literal, Self
 
 import pyarrow as pa
 
+from search_spaces.kinds import HYPERPARAMETERS
+
 Phase = Literal["search", "confirm", "final"]
 Status = Literal["running", "completed", "stopped", "failed"]
 
@@ -103,8 +105,7 @@ class RunRow:
     @property
     def setting(self) -> dict[str, Any]:
         """Give the searched hyperparameters."""
-        names = ("inter_dim", "inter_weight", "lr", "batch_size")
-        return {name: getattr(self, name) for name in names}
+        return {name: getattr(self, name) for name in HYPERPARAMETERS}
 
 
 def trial_number(run_id: str) -> int:

@@ -87,14 +87,24 @@ class ResultsStore:
 
     def read_epochs(self, run_id: str) -> list[EpochRow]:
         """Read a run's epochs in order; empty where none is done."""
-        path = f"{self._root}/epochs/{run_id}.parquet"
-        if self._filesystem.get_file_info(path).type == fs.FileType.File:
-            return [EpochRow(**row) for row in self._read_table(path, EPOCH_SCHEMA)]
-        return [
-            EpochRow(**row)
-            for packed in filter(is_packed, self._files("epochs"))
-            for row in self._read_table(packed, EPOCH_SCHEMA, run_id)
+        return self.read_epochs_of([run_id])[run_id]
+
+    def read_epochs_of(self, run_ids: Sequence[str]) -> dict[str, list[EpochRow]]:
+        """Read the epochs of many runs, by run; a packed file is read once for all of them."""
+        files = self._files("epochs")
+        own = {Path(path).stem: path for path in files if not is_packed(path)}
+        found: dict[str, list[EpochRow]] = {run_id: [] for run_id in run_ids}
+        rows = [
+            row
+            for run_id in found.keys() & own.keys()
+            for row in self._read_table(own[run_id], EPOCH_SCHEMA)
         ]
+        packed = sorted(found.keys() - own.keys())
+        for path in filter(is_packed, files) if packed else ():
+            rows += self._read_table(path, EPOCH_SCHEMA, packed)
+        for row in rows:
+            found[row["run_id"]].append(EpochRow(**row))
+        return found
 
     def read_text(self, name: str) -> str | None:
         """Read a small file; None where there is none."""
@@ -155,11 +165,11 @@ class ResultsStore:
         ]
 
     def _read_table(
-        self, path: str, schema: pa.Schema, run_id: str | None = None
+        self, path: str, schema: pa.Schema, run_ids: Sequence[str] | None = None
     ) -> list[dict[str, Any]]:
-        rows_of_run = None if run_id is None else [("run_id", "==", run_id)]
+        wanted = None if run_ids is None else [("run_id", "in", run_ids)]
         try:
-            whole = pq.read_table(path, filesystem=self._filesystem, filters=rows_of_run)
+            whole = pq.read_table(path, filesystem=self._filesystem, filters=wanted)
             whole = _with_later_columns(whole, schema)
             missing = sorted(set(schema.names) - set(whole.schema.names))
             table = None if missing else whole.select(schema.names).cast(schema)

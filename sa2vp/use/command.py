@@ -75,8 +75,11 @@ def pack(results: Results = None) -> None:
     folder = Path(results or "results").expanduser()
     if not (folder / "runs").is_dir():
         raise UseError(f"--results: {folder} is no local folder that run_search.py wrote")
-    with counting("runs packed") as progress:
-        packed = pack_results(folder, progress)
+    try:
+        with counting("runs packed") as progress:
+            packed = pack_results(folder, progress)
+    except OSError as error:
+        raise UseError(f"--results: {error}") from error
     console.print(f"{packed} runs packed in {folder}")
 
 

@@ -151,6 +151,14 @@ def test_readers_see_every_run_once_while_runs_end_and_are_packed(
     assert len(found.epochs(written)) == 40
 
 
+def test_a_damaged_file_is_named_and_nothing_is_removed(results: Path) -> None:
+    damaged = results / "epochs" / "demo-digits-search-0001.parquet"
+    damaged.write_bytes(b"PAR1 cut")
+    refused = CliRunner().invoke(app, ["pack", "--results", str(results)])
+    assert f"{damaged} is damaged; move it away" in str(refused.exception)
+    assert len(list((results / "runs").glob("demo-*"))) == 5
+
+
 def test_the_command_says_how_many_and_refuses_what_is_no_results_folder(results: Path) -> None:
     done = CliRunner().invoke(app, ["pack", "--results", str(results)])
     assert (done.exit_code, "3 runs packed" in done.stdout) == (0, True)
