@@ -57,12 +57,13 @@ def read(results: Path, dataset: str) -> pd.DataFrame:
     return pd.concat([pd.read_parquet(file) for file in files], ignore_index=True)
 
 
-def wait_for(condition: Callable[[], Any]) -> None:
-    """Wait until something is so."""
+def wait_for(condition: Callable[[], Any]) -> Any:
+    """Wait until something is so; gives what the condition gave."""
     deadline = time.monotonic() + DEADLINE_SECONDS
-    while not condition():
+    while not (found := condition()):
         assert time.monotonic() < deadline, "the search made no progress"
         time.sleep(0.05)
+    return found
 
 
 def epochs_of(results: Path, run_id: str) -> int:
