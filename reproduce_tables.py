@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 import sys
 import time
@@ -23,6 +24,8 @@ from command_line import remarks, run
 
 DEFAULT_RESULTS = "results"
 PAGE = "report.html"
+MANY_FILES = 5_000
+"""Of one run each: with more, opening them is most of the time that the tables take."""
 
 WHOLE: Mapping[str, Callable[[Sequence[Table]], str]] = {
     "md": render.markdown,
@@ -201,6 +204,11 @@ def remark(found: Results, noted: Sequence[Table]) -> None:
     for table in noted:
         for note in table.notes:
             remarks.print(f"{table.name}: {note}")
+    if found.single_files > MANY_FILES and "://" not in found.location:
+        remarks.print(
+            f"{found.single_files:,} runs lie in files of their own. Faster the next time, after: "
+            f"sa2vp pack --results {shlex.quote(found.location)}"
+        )
 
 
 def load(location: str | None) -> Results:

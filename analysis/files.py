@@ -49,10 +49,14 @@ def _one_problem(subjects: list[str], text: str) -> str:
 
 def read_folder(
     filesystem: pa.fs.FileSystem, folder: str, schema: pa.Schema
-) -> tuple[pd.DataFrame, list[Problem]]:
-    """Read every file of a dataset; return its rows, and what is wrong with which file."""
+) -> tuple[pd.DataFrame, list[Problem], int]:
+    """Read every file of a dataset.
+
+    Returns:
+        Its rows, what is wrong with which file, and how many files hold one run each.
+    """
     names = _names(filesystem, folder, packed=False)
-    return _read_files(filesystem, folder, names, schema, None)
+    return *_read_files(filesystem, folder, names, schema, None), len(names)
 
 
 def read_runs_files(

@@ -38,11 +38,13 @@ class Results:
         runs: a row per run, with the columns of ``RUNS``.
         problems: files that were left out or lack columns, and runs found twice; grows as epochs
             and predictions are read.
+        single_files: how many runs lie in files of their own, each of which takes its time to open.
     """
 
     location: str
     runs: pd.DataFrame
     problems: list[Problem] = field(default_factory=list)
+    single_files: int = 0
 
     @property
     def warnings(self) -> list[str]:
@@ -110,11 +112,11 @@ def read_results(location: str) -> Results:
             raise ResultsNotFoundError(f"there is no folder {location!r}")
         if kind == pa.fs.FileType.File:
             raise ResultsError(f"{location!r} is a file; expected the folder of a search's results")
-        runs, problems = read_folder(filesystem, f"{root}/runs", RUNS)
+        runs, problems, single_files = read_folder(filesystem, f"{root}/runs", RUNS)
     except (pa.ArrowException, OSError) as error:
         raise ResultsError(f"cannot read {location!r}: {one_line(error)}") from error
     runs, repeated = _once(runs, ["run_id"], by="started_at")
-    return Results(location, runs, [*problems, *repeated])
+    return Results(location, runs, [*problems, *repeated], single_files)
 
 
 def _once(frame: pd.DataFrame, key: list[str], by: str) -> tuple[pd.DataFrame, list[Problem]]:

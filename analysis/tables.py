@@ -105,9 +105,9 @@ def search_summary(
 ) -> pd.DataFrame:
     """Summarise the SA2VP trials of one suite and backbone: a row per task.
 
-    The best trial is the one that the protocol retrains, unless runs that confirm the best few
-    decide otherwise: of those that ran to the end, the highest validation top-1 after the last
-    epoch, then the lower validation loss, then fewer parameters.
+    The best trial is the one whose setting the task's final runs have. Before there are any: of
+    those that ran to the end, the highest validation top-1 after the last epoch, then the lower
+    validation loss, then fewer parameters.
 
     Args:
         runs: the runs of one suite and backbone, every phase, status and method.
@@ -129,12 +129,21 @@ def search_summary(
 
 
 def best_candidates(runs: pd.DataFrame) -> pd.DataFrame:
-    """Keep the completed SA2VP trials with each task's highest validation top-1."""
-    completed = runs[
-        (runs["phase"] == "search") & (runs["method"] == "sa2vp") & (runs["status"] == "completed")
-    ]
+    """Keep the completed SA2VP trials among which each task's best is.
+
+    These have the setting of the task's final runs or, before there are any, the highest
+    validation top-1.
+    """
+    tuned = runs[runs["method"] == "sa2vp"]
+    completed = tuned[(tuned["phase"] == "search") & (tuned["status"] == "completed")]
+    settings = ["task", *HYPERPARAMETERS]
+    retrained = pd.MultiIndex.from_frame(completed[settings]).isin(
+        pd.MultiIndex.from_frame(counted_runs(tuned)[settings])
+    )
+    decided = completed["task"].isin(completed.loc[retrained, "task"])
     highest = completed.groupby("task")["last_val_top1"].transform("max")
-    return completed[completed["last_val_top1"].eq(highest) | highest.isna()]
+    leads = completed["last_val_top1"].eq(highest) | highest.isna()
+    return completed[retrained | (~decided & leads)]
 
 
 def _best_trials(completed: pd.DataFrame, epochs: pd.DataFrame) -> pd.DataFrame:

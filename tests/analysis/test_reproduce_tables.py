@@ -196,6 +196,21 @@ def test_a_csv_file_holds_rows_only_and_its_notes_go_to_stderr(
     assert "demo-digits-final-seed4 (loss is nan)" in capsys.readouterr().err
 
 
+def test_many_files_of_single_runs_bring_up_packing(
+    demo_folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files = len(list((demo_folder / "runs").glob("[!._]*.parquet")))
+    command = f"sa2vp pack --results {demo_folder}"
+    monkeypatch.setattr("reproduce_tables.MANY_FILES", files)
+    assert exit_code(["--results", str(demo_folder)]) == 0
+    assert "sa2vp pack" not in capsys.readouterr().err
+    monkeypatch.setattr("reproduce_tables.MANY_FILES", files - 1)
+    assert exit_code(["--results", str(demo_folder)]) == 0
+    said = " ".join(capsys.readouterr().err.split())
+    assert f"{files} runs lie in files of their own" in said
+    assert said.endswith(command)
+
+
 def test_a_search_without_final_runs_is_reported(
     demo_folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -146,6 +146,21 @@ def test_equal_accuracy_is_decided_by_validation_loss_then_parameters() -> None:
     assert row["best_run_id"] == names[2]
 
 
+def test_the_best_trial_is_the_one_that_final_runs_repeat() -> None:
+    confirmed = {"inter_dim": 16, "last_val_top1": 88.0}
+    runs = [
+        run_row("demo-digits-search-0000", inter_dim=8, last_val_top1=90.0),
+        run_row("demo-digits-search-0001", **confirmed),
+        run_row("demo-digits-confirm-0001-seed1", **confirmed | {"last_val_top1": 91.0}),
+        run_row("demo-digits-final-seed1", **confirmed | {"test_top1": 89.0}),
+        run_row("demo-location-search-0000", inter_dim=16, last_val_top1=70.0),
+        run_row("demo-location-search-0001", inter_dim=8, last_val_top1=71.0),
+    ]
+    rows = search_summary(runs_frame(runs), NO_EPOCHS, NOTHING_PUBLISHED)
+    assert rows["best_run_id"].tolist() == ["demo-digits-search-0001", "demo-location-search-0001"]
+    assert rows["last_val_top1"].tolist() == [88.0, 71.0]
+
+
 def test_without_trials_or_final_runs_the_frames_are_empty() -> None:
     trial = runs_frame([run_row("demo-digits-search-0001", minutes=None, last_val_top1=None)])
     assert task_results(trial, NOTHING_PUBLISHED).empty
