@@ -11,7 +11,9 @@ import typer
 from rich.console import Console
 
 from command_line import INTERRUPTED, counting, remarks, run
-from sa2vp.tuning.plan import PlanError, SearchOptions, SearchPlan, make_plan
+from sa2vp.tuning.errors import PlanError
+from sa2vp.tuning.options import SearchOptions, make_plan
+from sa2vp.tuning.plan import SearchPlan
 from sa2vp.tuning.rungs import REDUCTION_FACTOR
 
 if TYPE_CHECKING:

@@ -23,8 +23,7 @@ from rich.table import Table
 from sa2vp.tuning.record import RunRecord
 from sa2vp.tuning.rows import EpochRow, Phase, RunRow
 from sa2vp.tuning.store import ResultsStore
-
-SETTING = ["inter_dim", "inter_weight", "lr", "batch_size"]
+from search_spaces.kinds import HYPERPARAMETERS
 
 
 @dataclass(frozen=True)
@@ -102,9 +101,9 @@ def completed(run_id: str, phase: Phase, result: dict[Any, Any]) -> RunRow:
     """Describe a run that was completed."""
     return RunRow(
         run_id=run_id, suite="demo", task="digits", backbone="demo", method="sa2vp", phase=phase,
-        **{name: result[name] for name in SETTING}, weight_decay=0.0, epochs_planned=1, seed=0,
-        status="completed", epochs_done=1, last_val_top1=result["val_top1"], data_fingerprint="",
-        versions="", commit=None, started_at=datetime.now(UTC), dropout=0.0,
+        **{name: result[name] for name in HYPERPARAMETERS}, weight_decay=0.0, epochs_planned=1,
+        seed=0, status="completed", epochs_done=1, last_val_top1=result["val_top1"],
+        data_fingerprint="", versions="", commit=None, started_at=datetime.now(UTC), dropout=0.0,
         trainable_params=int(result["inter_dim"]),
     )  # fmt: skip
 

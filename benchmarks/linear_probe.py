@@ -29,7 +29,8 @@ from sa2vp.training.build import input_size
 from sa2vp.training.generators import seed_everything
 from sa2vp.training.run import TrainingRun
 from sa2vp.training.settings import RunSettings
-from sa2vp.tuning.plan import DEFAULT_EPOCHS, WEIGHT_DECAY
+from sa2vp.tuning.options import DEFAULT_EPOCHS
+from sa2vp.tuning.plan import WEIGHT_DECAY
 from sa2vp.tuning.provenance import Provenance, gather_provenance
 from sa2vp.tuning.rows import EpochRow, Phase, RunRow
 from sa2vp.tuning.store import ResultsStore

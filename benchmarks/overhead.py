@@ -21,7 +21,7 @@ from rich.console import Console
 from rich.table import Table
 
 from sa2vp.tuning.cluster import start_ray
-from sa2vp.tuning.plan import SearchOptions, make_plan
+from sa2vp.tuning.options import SearchOptions, make_plan
 from sa2vp.tuning.protocol import ProtocolSearcher
 from sa2vp.tuning.provenance import Provenance
 from sa2vp.tuning.record import RunRecord

@@ -27,7 +27,8 @@ from sa2vp.data.tasks import suite_tasks
 from sa2vp.models import load_backbone
 from sa2vp.training.build import build_run
 from sa2vp.training.settings import SA2VPSettings
-from sa2vp.tuning.plan import DEFAULT_EPOCHS, WEIGHT_DECAY
+from sa2vp.tuning.options import DEFAULT_EPOCHS
+from sa2vp.tuning.plan import WEIGHT_DECAY
 from search_spaces import SPACES, for_optuna
 
 TABLE = Path(__file__).with_name("demo_settings.parquet")

@@ -10,7 +10,8 @@ from collections.abc import Callable
 import ray
 from rich.console import Console
 
-from sa2vp.tuning.plan import PlanError, SearchPlan
+from sa2vp.tuning.errors import PlanError
+from sa2vp.tuning.plan import SearchPlan
 
 _QUIET = {
     "RAY_AIR_NEW_OUTPUT": "0",  # Tune's own progress tables

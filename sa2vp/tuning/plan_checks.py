@@ -5,16 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from sa2vp.data.tasks import Task, suite_tasks
 from sa2vp.training.settings import PRECISIONS
 from sa2vp.tuning.errors import PlanError
+from sa2vp.tuning.plan import SearchPlan
 from search_spaces import Choice, TaskSpace
 from search_spaces.toml_file import SpaceFileError, read_spaces
-
-if TYPE_CHECKING:
-    from sa2vp.tuning.plan import SearchPlan
 
 _NO_DOUBT = ("demo", "demo", None, None, "exact")
 """Suite, backbone, checkpoint, image size and fusion that need no look at the backbone."""

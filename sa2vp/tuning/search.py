@@ -12,7 +12,8 @@ from rich.console import Console
 
 from sa2vp.models import load_backbone
 from sa2vp.tuning.cluster import check_fits, slots_of_cluster, start_ray, worker_resources
-from sa2vp.tuning.plan import PlanError, SearchPlan
+from sa2vp.tuning.errors import PlanError
+from sa2vp.tuning.plan import SearchPlan
 from sa2vp.tuning.plan_checks import check_precision
 from sa2vp.tuning.progress import Progress
 from sa2vp.tuning.protocol import ProtocolSearcher

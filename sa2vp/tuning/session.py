@@ -10,7 +10,8 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from sa2vp.data.fingerprint import Manifest, what_changed
-from sa2vp.tuning.plan import PlanError, SearchPlan
+from sa2vp.tuning.errors import PlanError
+from sa2vp.tuning.plan import SearchPlan
 from sa2vp.tuning.plan_data import PlanData
 from sa2vp.tuning.store import ResultsStore, StoreError
 

@@ -10,7 +10,7 @@ import pytest
 from searches import ROOT
 
 from sa2vp.tuning.estimate import Rates, estimate, expected_epochs
-from sa2vp.tuning.plan import SearchOptions, make_plan
+from sa2vp.tuning.options import SearchOptions, make_plan
 
 IMAGES = {"train": 320, "val": 200, "test": 400}
 

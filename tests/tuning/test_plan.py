@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 import search_spaces
-from sa2vp.tuning.plan import PlanError, SearchOptions, make_plan
+from sa2vp.tuning.errors import PlanError
+from sa2vp.tuning.options import SearchOptions, make_plan
 from search_spaces import Choice, LogUniform, TaskSpace, for_optuna
 
 

@@ -15,7 +15,9 @@ from rows import epoch_row, metrics, run_row
 
 from sa2vp.data.fingerprint import Manifest
 from sa2vp.training.checkpoint import ARRAYS_FILE, COUNTERS_FILE, Checkpoint
-from sa2vp.tuning.plan import PlanError, SearchOptions, SearchPlan, make_plan
+from sa2vp.tuning.errors import PlanError
+from sa2vp.tuning.options import SearchOptions, make_plan
+from sa2vp.tuning.plan import SearchPlan
 from sa2vp.tuning.plan_data import PlanData
 from sa2vp.tuning.protocol import ProtocolSearcher
 from sa2vp.tuning.provenance import gather_provenance

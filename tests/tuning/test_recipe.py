@@ -8,7 +8,7 @@ import pytest
 from searches import ROOT
 
 from sa2vp.tuning.errors import PlanError
-from sa2vp.tuning.plan import SearchOptions, make_plan
+from sa2vp.tuning.options import SearchOptions, make_plan
 from sa2vp.tuning.recipe import read_recipe
 
 TEXT = """

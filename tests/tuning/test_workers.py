@@ -23,7 +23,7 @@ from sa2vp.models import load_backbone
 from sa2vp.tuning.asha import PerTaskASHA
 from sa2vp.tuning.callbacks import describe_error
 from sa2vp.tuning.cluster import check_fits, slots_of_cluster
-from sa2vp.tuning.plan import PlanError
+from sa2vp.tuning.errors import PlanError
 from sa2vp.tuning.shared_backbone import share_backbone
 from sa2vp.tuning.workers import shared_trainable
 

@@ -14,7 +14,7 @@ from ray import tune
 from sa2vp.data.loading import load_task
 from sa2vp.data.tasks import suite_tasks
 from sa2vp.models import load_backbone
-from sa2vp.tuning.plan import SearchOptions, make_plan
+from sa2vp.tuning.options import SearchOptions, make_plan
 from sa2vp.tuning.protocol import ProtocolSearcher
 from sa2vp.tuning.provenance import gather_provenance
 from sa2vp.tuning.record import RunRecord
