@@ -7,9 +7,10 @@ when a trial that ran to the end is within half a point of the best of the table
 
 A setting's true curve comes from Gaussian processes fitted to the recorded curves, one for each
 epoch; what a trial shows of it is that curve and what the fit left of some recorded one, drawn by
-chance: the noise of a seed. ``--replay nearest`` gives a setting the recorded curve of the nearest
-one instead, noise included. The best is then a lucky seed of one setting, whose surroundings are
-worse: no search can do better than to hit upon it.
+chance: the noise of a seed. ``--replay table`` takes the table as it is: a setting gets the curve
+of the nearest recorded one that this search has not tried yet, of one of its seeds by chance. A
+search that has tried all, and stopped the best before their end, gives up; the epochs of all
+searches over the number of those that found one are then given too.
 """
 
 from __future__ import annotations
@@ -17,10 +18,10 @@ from __future__ import annotations
 import heapq
 import math
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import SimpleNamespace
-from typing import Annotated, Any, Protocol
+from typing import Annotated, Any, Literal, Protocol
 
 import numpy as np
 import optuna
@@ -44,6 +45,8 @@ from sa2vp.tuning.rungs import REDUCTION_FACTOR, grace_epochs
 from sa2vp.tuning.task_search import METRIC, TaskSearch
 from search_spaces import SPACES, Choice, TaskSpace, for_optuna
 
+ReplayName = Literal["fitted", "table"]
+
 NEAR = 0.5
 """Percent; one image of the validation split."""
 
@@ -54,12 +57,14 @@ class Recorded:
 
     Attributes:
         places: of the settings, each hyperparameter from 0 to 1; ``(N, 4)``.
-        curves: validation top-1 after each epoch; ``(N, epochs)``.
+        curves: validation top-1 after each epoch, of the first seed; ``(N, epochs)``.
+        by_seed: the same of every seed of each setting; N times ``(seeds, epochs)``.
         space: that they were drawn from.
     """
 
     places: NDArray[np.float64]
     curves: NDArray[np.float64]
+    by_seed: Sequence[NDArray[np.float64]]
     space: TaskSpace
 
 
@@ -69,18 +74,29 @@ class Replay(Protocol):
     target: float
     """What is good enough after the last epoch."""
 
+    def afresh(self, rng: np.random.Generator) -> Replay:
+        """Give what another search is replayed on."""
+
     def curves(
         self, setting: Mapping[str, Any], rng: np.random.Generator
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Give the true curve, and what one trial shows."""
 
 
-class Nearest:
-    """The recorded curve of the nearest setting."""
+class Recordings:
+    """The recorded curve of the nearest setting that was not tried yet, each of one seed."""
 
-    def __init__(self, recorded: Recorded) -> None:
+    def __init__(self, recorded: Recorded, rng: np.random.Generator | None = None) -> None:
         self._recorded = recorded
-        self.target = float(recorded.curves[:, -1].max() - NEAR)
+        self._curves = recorded.curves
+        if rng is not None:
+            self._curves = np.stack([rng.choice(curves) for curves in recorded.by_seed])
+        self._untried = np.ones(len(self._curves), dtype=bool)
+        self.target = float(self._curves[:, -1].max() - NEAR)
+
+    def afresh(self, rng: np.random.Generator) -> Recordings:
+        """Draw the seeds again, and take all settings as untried."""
+        return Recordings(self._recorded, rng)
 
     def curves(
         self, setting: Mapping[str, Any], rng: np.random.Generator
@@ -88,8 +104,10 @@ class Nearest:
         """Give the same curve twice."""
         del rng
         distances = ((self._recorded.places - place(setting, self._recorded.space)) ** 2).sum(1)
-        nearest: NDArray[np.float64] = self._recorded.curves[distances.argmin()]
-        return nearest, nearest
+        nearest = np.where(self._untried, distances, np.inf).argmin()
+        self._untried[nearest] = False
+        curve: NDArray[np.float64] = self._curves[nearest]
+        return curve, curve
 
 
 class Fitted:
@@ -110,6 +128,11 @@ class Fitted:
             smooth + noise, normalize_y=True, n_restarts_optimizer=1, random_state=0
         )
         return process.fit(places, top1)
+
+    def afresh(self, rng: np.random.Generator) -> Fitted:
+        """Give itself: every trial draws its noise."""
+        del rng
+        return self
 
     def curves(
         self, setting: Mapping[str, Any], rng: np.random.Generator
@@ -212,7 +235,7 @@ def main(
     seeds: Annotated[int, typer.Option(help="Searches of each kind.")] = 20,
     slots: Annotated[int, typer.Option(help="Trials at a time.")] = 4,
     trials: Annotated[int, typer.Option(help="After so many a search gives up.")] = 1000,
-    replay: Annotated[str, typer.Option(help="fitted, or nearest.")] = "fitted",
+    replay: Annotated[ReplayName, typer.Option(help="What a setting reaches.")] = "fitted",
 ) -> None:
     """Print the mean epochs of each way, by task."""
     optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -221,34 +244,46 @@ def main(
     warnings.filterwarnings("ignore", category=ConvergenceWarning)
     table = Table("task", "settings", "good enough", *WAYS)
     for task, recorded in read_recorded().items():
-        replayed: Replay = Nearest(recorded) if replay == "nearest" else Fitted(recorded)
-        cells = []
-        for make in track(WAYS.values(), f"Searching {task}"):
-            outcomes = [
-                epochs_spent(make(task, recorded, seed), replayed, slots, trials, seed)
-                for seed in range(seeds)
-            ]
-            spent, found = zip(*outcomes, strict=True)
-            error = np.std(spent, ddof=1) / math.sqrt(seeds)
-            gave_up = "" if all(found) else f"\n{seeds - sum(found)} gave up"
-            cells.append(f"{np.mean(spent):.0f} ± {error:.0f}{gave_up}")
-        table.add_row(task, str(len(recorded.curves)), f"{replayed.target:.1f}", *cells)
+        replayed: Replay = Recordings(recorded) if replay == "table" else Fitted(recorded)
+        most = min(trials, len(recorded.curves)) if replay == "table" else trials
+        cells = [
+            describe(
+                [
+                    epochs_spent(make(task, recorded, seed), replayed, slots, most, seed)
+                    for seed in range(seeds)
+                ]
+            )
+            for make in track(WAYS.values(), f"Searching {task}")
+        ]
+        good = f"{replayed.target:.1f}" if replay == "fitted" else "of each draw"
+        table.add_row(task, str(len(recorded.curves)), good, *cells)
     console = Console(width=150)
     console.print(f"Epochs until within {NEAR} points of the best, {slots} trials at a time;")
     console.print(f"mean of {seeds} searches ± standard error")
     console.print(table)
 
 
+def describe(outcomes: Sequence[tuple[int, bool]]) -> str:
+    """Write the epochs of searches, and how many of them gave up."""
+    spent, found = zip(*outcomes, strict=True)
+    error = np.std(spent, ddof=1) / math.sqrt(len(spent))
+    mean = f"{np.mean(spent):.0f} ± {error:.0f}"
+    if all(found):
+        return mean
+    each = f"{sum(spent) / sum(found):.0f} a find" if any(found) else "none found"
+    return f"{mean}\n{len(found) - sum(found)} gave up,\n{each}"
+
+
 def read_recorded() -> dict[str, Recorded]:
-    """Read the first seed of each setting, by task."""
-    rows = pd.read_parquet(TABLE).query("seed == 0")
+    """Read the settings of each task."""
     found = {}
-    for task, of_task in rows.groupby("task"):
+    for task, rows in pd.read_parquet(TABLE).groupby("task"):
         space = SPACES["demo"][str(task)]
-        curves = of_task.pivot_table(index="number", columns="epoch", values=METRIC)
-        settings = of_task.drop_duplicates("number").sort_values("number").to_dict("records")
+        curves = rows.pivot_table(index=["number", "seed"], columns="epoch", values=METRIC)
+        by_seed = [of_setting.to_numpy() for _, of_setting in curves.groupby(level="number")]
+        settings = rows.drop_duplicates("number").sort_values("number").to_dict("records")
         places = np.array([place(dict(setting), space) for setting in settings])
-        found[str(task)] = Recorded(places, curves.to_numpy(), space)
+        found[str(task)] = Recorded(places, np.stack([c[0] for c in by_seed]), by_seed, space)
     return found
 
 
@@ -274,6 +309,7 @@ def epochs_spent(
         was reached.
     """
     rng = np.random.default_rng(seed)
+    replay = replay.afresh(rng)
     running = [(1, number) for number in range(slots)]  # end of the next epoch, trial
     curves = {number: replay.curves(search.suggest(number), rng) for number in range(slots)}
     done = dict.fromkeys(range(slots), 0)

@@ -212,12 +212,15 @@ def nodes() -> Iterator[Nodes]:
 
 
 def begun_on(node: subprocess.Popen[bytes], results: Path) -> str | None:
-    """Find the run that a node trains, if it has one to five epochs of eight."""
+    """Find the run that a node trains, if it has two to six epochs of eight.
+
+    The checkpoint of the first is whole then: it is saved before the second is trained.
+    """
     for pid in workers_of(node):
         with contextlib.suppress(OSError):  # the process is gone
             title = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[0].decode()
             run_id = title.split()[-1]
-            if run_id.startswith("demo-") and 1 <= epochs_of(results, run_id) <= 5:
+            if run_id.startswith("demo-") and 2 <= epochs_of(results, run_id) <= 6:
                 return run_id
     return None
 
