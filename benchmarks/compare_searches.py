@@ -20,6 +20,7 @@ import math
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from types import SimpleNamespace
 from typing import Annotated, Any, Literal, Protocol
 
@@ -45,8 +46,6 @@ from sa2vp.tuning.rungs import REDUCTION_FACTOR, grace_epochs
 from sa2vp.tuning.task_search import METRIC, TaskSearch
 from search_spaces import SPACES, Choice, TaskSpace, for_optuna
 
-ReplayName = Literal["fitted", "table"]
-
 NEAR = 0.5
 """Percent; one image of the validation split."""
 
@@ -57,15 +56,19 @@ class Recorded:
 
     Attributes:
         places: of the settings, each hyperparameter from 0 to 1; ``(N, 4)``.
-        curves: validation top-1 after each epoch, of the first seed; ``(N, epochs)``.
-        by_seed: the same of every seed of each setting; N times ``(seeds, epochs)``.
+        by_seed: of each setting, validation top-1 of each seed after each epoch;
+            N times ``(seeds, epochs)``.
         space: that they were drawn from.
     """
 
     places: NDArray[np.float64]
-    curves: NDArray[np.float64]
     by_seed: Sequence[NDArray[np.float64]]
     space: TaskSpace
+
+    @property
+    def curves(self) -> NDArray[np.float64]:
+        """Those of the first seed; ``(N, epochs)``."""
+        return np.stack([curves[0] for curves in self.by_seed])
 
 
 class Replay(Protocol):
@@ -74,9 +77,6 @@ class Replay(Protocol):
     target: float
     """What is good enough after the last epoch."""
 
-    def afresh(self, rng: np.random.Generator) -> Replay:
-        """Give what another search is replayed on."""
-
     def curves(
         self, setting: Mapping[str, Any], rng: np.random.Generator
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -84,19 +84,13 @@ class Replay(Protocol):
 
 
 class Recordings:
-    """The recorded curve of the nearest setting that was not tried yet, each of one seed."""
+    """For one search: the curve of the nearest setting not tried yet, each of a drawn seed."""
 
-    def __init__(self, recorded: Recorded, rng: np.random.Generator | None = None) -> None:
+    def __init__(self, recorded: Recorded, rng: np.random.Generator) -> None:
         self._recorded = recorded
-        self._curves = recorded.curves
-        if rng is not None:
-            self._curves = np.stack([rng.choice(curves) for curves in recorded.by_seed])
+        self._curves = np.stack([rng.choice(curves) for curves in recorded.by_seed])
         self._untried = np.ones(len(self._curves), dtype=bool)
         self.target = float(self._curves[:, -1].max() - NEAR)
-
-    def afresh(self, rng: np.random.Generator) -> Recordings:
-        """Draw the seeds again, and take all settings as untried."""
-        return Recordings(self._recorded, rng)
 
     def curves(
         self, setting: Mapping[str, Any], rng: np.random.Generator
@@ -128,11 +122,6 @@ class Fitted:
             smooth + noise, normalize_y=True, n_restarts_optimizer=1, random_state=0
         )
         return process.fit(places, top1)
-
-    def afresh(self, rng: np.random.Generator) -> Fitted:
-        """Give itself: every trial draws its noise."""
-        del rng
-        return self
 
     def curves(
         self, setting: Mapping[str, Any], rng: np.random.Generator
@@ -235,7 +224,9 @@ def main(
     seeds: Annotated[int, typer.Option(help="Searches of each kind.")] = 20,
     slots: Annotated[int, typer.Option(help="Trials at a time.")] = 4,
     trials: Annotated[int, typer.Option(help="After so many a search gives up.")] = 1000,
-    replay: Annotated[ReplayName, typer.Option(help="What a setting reaches.")] = "fitted",
+    replay: Annotated[
+        Literal["fitted", "table"], typer.Option(help="What a setting reaches.")
+    ] = "fitted",
 ) -> None:
     """Print the mean epochs of each way, by task."""
     optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -244,23 +235,35 @@ def main(
     warnings.filterwarnings("ignore", category=ConvergenceWarning)
     table = Table("task", "settings", "good enough", *WAYS)
     for task, recorded in read_recorded().items():
-        replayed: Replay = Recordings(recorded) if replay == "table" else Fitted(recorded)
-        most = min(trials, len(recorded.curves)) if replay == "table" else trials
+        fitted = Fitted(recorded) if replay == "fitted" else None
         cells = [
-            describe(
-                [
-                    epochs_spent(make(task, recorded, seed), replayed, slots, most, seed)
-                    for seed in range(seeds)
-                ]
-            )
-            for make in track(WAYS.values(), f"Searching {task}")
+            describe(searches(partial(way, task, recorded), recorded, fitted, seeds, slots, trials))
+            for way in track(WAYS.values(), f"Searching {task}")
         ]
-        good = f"{replayed.target:.1f}" if replay == "fitted" else "of each draw"
-        table.add_row(task, str(len(recorded.curves)), good, *cells)
+        good = "of each draw" if fitted is None else f"{fitted.target:.1f}"
+        table.add_row(task, str(len(recorded.by_seed)), good, *cells)
     console = Console(width=150)
     console.print(f"Epochs until within {NEAR} points of the best, {slots} trials at a time;")
     console.print(f"mean of {seeds} searches ± standard error")
     console.print(table)
+
+
+def searches(
+    make: Callable[[int], Search],
+    recorded: Recorded,
+    fitted: Fitted | None,
+    seeds: int,
+    slots: int,
+    trials: int,
+) -> list[tuple[int, bool]]:
+    """Search with each seed, on the fit or, without one, on the table; see ``epochs_spent``."""
+    outcomes = []
+    for seed in range(seeds):
+        rng = np.random.default_rng(seed)
+        replay = fitted or Recordings(recorded, rng)
+        most = trials if fitted else min(trials, len(recorded.by_seed))
+        outcomes.append(epochs_spent(make(seed), replay, slots, most, rng))
+    return outcomes
 
 
 def describe(outcomes: Sequence[tuple[int, bool]]) -> str:
@@ -283,7 +286,7 @@ def read_recorded() -> dict[str, Recorded]:
         by_seed = [of_setting.to_numpy() for _, of_setting in curves.groupby(level="number")]
         settings = rows.drop_duplicates("number").sort_values("number").to_dict("records")
         places = np.array([place(dict(setting), space) for setting in settings])
-        found[str(task)] = Recorded(places, np.stack([c[0] for c in by_seed]), by_seed, space)
+        found[str(task)] = Recorded(places, by_seed, space)
     return found
 
 
@@ -300,7 +303,7 @@ def place(setting: Mapping[Any, Any], space: TaskSpace) -> NDArray[np.float64]:
 
 
 def epochs_spent(
-    search: Search, replay: Replay, slots: int, trials: int, seed: int
+    search: Search, replay: Replay, slots: int, trials: int, rng: np.random.Generator
 ) -> tuple[int, bool]:
     """Run trials, so many at a time, an epoch taking the same time in each.
 
@@ -308,8 +311,6 @@ def epochs_spent(
         Epochs trained in all until the target is reached or the trials are used up, and whether it
         was reached.
     """
-    rng = np.random.default_rng(seed)
-    replay = replay.afresh(rng)
     running = [(1, number) for number in range(slots)]  # end of the next epoch, trial
     curves = {number: replay.curves(search.suggest(number), rng) for number in range(slots)}
     done = dict.fromkeys(range(slots), 0)
