@@ -216,6 +216,7 @@ def describe(plan: SearchPlan) -> str:
         f"{plan.trials} trials a task of at most {plan.epochs} epochs, "
         f"then {plan.seeds} final runs a task"
         + (f", each on {workers} workers" if workers > 1 else "")
+        + ("" if plan.remark is None else f"\n{plan.remark}")
     )
 
 

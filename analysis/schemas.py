@@ -12,6 +12,7 @@ _UTC_TIME = pa.timestamp("us", tz="UTC")
 RUNS = pa.schema(
     {
         "run_id": pa.string(),
+        "uid": pa.string(),
         "suite": pa.string(),
         "task": pa.string(),
         "backbone": pa.string(),
@@ -28,8 +29,10 @@ RUNS = pa.schema(
         "reason": pa.string(),
         "epochs_done": pa.int64(),
         "last_val_top1": pa.float64(),
+        "last_val_loss": pa.float64(),
         "best_val_top1": pa.float64(),
         "test_top1": pa.float64(),
+        "test_top1_at_best_val": pa.float64(),
         "best_epoch_test_top1": pa.float64(),
         "trainable_params": pa.int64(),
         "backbone_params": pa.int64(),
@@ -38,6 +41,8 @@ RUNS = pa.schema(
         "data_fingerprint": pa.string(),
         "versions": pa.string(),
         "commit": pa.string(),
+        "earlier_versions": pa.string(),
+        "starts": pa.int64(),
         "started_at": _UTC_TIME,
         "finished_at": _UTC_TIME,
         "dropout": pa.float64(),
@@ -68,6 +73,7 @@ EPOCHS = pa.schema(
         "test_top1": pa.float64(),
         "seconds": pa.float64(),
         "images_per_second": pa.float64(),
+        "decision": pa.string(),
     }
 )
 PREDICTIONS = pa.schema(

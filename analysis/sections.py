@@ -175,7 +175,8 @@ def _run_rows(finals: pd.DataFrame) -> list[dict[str, str]]:
         "seed": ("seed", "d"),
         "val top-1": ("last_val_top1", ".2f"),
         "test top-1": ("test_top1", ".2f"),
-        "best epoch on test": ("best_epoch_test_top1", ".2f"),
+        "test top-1 at best val epoch": ("test_top1_at_best_val", ".2f"),
+        "test top-1 at best test epoch": ("best_epoch_test_top1", ".2f"),
         "seconds": ("seconds", ".0f"),
         "peak GiB": ("peak_memory_gib", ".2f"),
         "micro batch": ("micro_batch", "d"),
@@ -210,6 +211,12 @@ def _provenance(finals: pd.DataFrame) -> dict[str, str]:
     found["commit"] = ", ".join(finals["commit"].dropna().unique()) or "unknown"
     versions = finals["versions"].dropna().unique()
     found["versions"] = "; ".join(_versions(text) for text in versions)
+    earlier = finals.dropna(subset=["earlier_versions"])
+    if len(earlier):
+        found["earlier epochs"] = "; ".join(
+            f"{run_id}: {text}"
+            for run_id, text in zip(earlier["run_id"], earlier["earlier_versions"], strict=True)
+        )
     return found
 
 

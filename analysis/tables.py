@@ -6,9 +6,13 @@ there is one seed only.
 
 from __future__ import annotations
 
+from collections.abc import Hashable
+from typing import Any
+
 import pandas as pd
 
 from analysis.schemas import HYPERPARAMETERS
+from sa2vp.results.ranking import Outcome, rank
 
 STATUSES = ("completed", "stopped", "failed", "running")
 
@@ -25,9 +29,11 @@ _SETTING = [
     "backbone_fingerprint",
     "data_fingerprint",
 ]
+_RANKED_BY = ("last_val_top1", "last_val_loss", "trainable_params")
 _AVERAGED = [
     "val_top1_mean",
     "test_top1_mean",
+    "test_top1_at_best_val_mean",
     "best_epoch_test_top1_mean",
     "linear_test_top1_mean",
     "gain_over_linear",
@@ -74,8 +80,9 @@ def task_results(runs: pd.DataFrame, published: pd.DataFrame) -> pd.DataFrame:
     Returns:
         Columns task, group, is_mean (true in the rows of means), seeds (runs behind a task's
         row), val_top1_mean and _std, test_top1_mean and _std (both of the last epoch),
-        best_epoch_test_top1_mean and _std, linear_test_top1_mean and _std, gain_over_linear
-        (percentage points), published_top1, inter_dim, inter_weight, lr, batch_size,
+        test_top1_at_best_val_mean and _std, best_epoch_test_top1_mean and _std,
+        linear_test_top1_mean and _std, gain_over_linear (percentage points), published_top1,
+        inter_dim, inter_weight, lr, batch_size,
         trainable_params (without the head), trainable_share_pct (of the backbone's), matched (of
         runs that repeat a recipe's: how many reached the very number, as text).
     """
@@ -92,6 +99,7 @@ def task_results(runs: pd.DataFrame, published: pd.DataFrame) -> pd.DataFrame:
     means = _means(rows, published.groupby("group", sort=False).size())
     order = ["task", "group", "is_mean", "seeds", "val_top1_mean", "val_top1_std"]
     order += ["test_top1_mean", "test_top1_std"]
+    order += ["test_top1_at_best_val_mean", "test_top1_at_best_val_std"]
     order += ["best_epoch_test_top1_mean", "best_epoch_test_top1_std"]
     order += ["linear_test_top1_mean", "linear_test_top1_std", "gain_over_linear"]
     order += ["published_top1", *HYPERPARAMETERS, "trainable_params", "trainable_share_pct"]
@@ -100,60 +108,67 @@ def task_results(runs: pd.DataFrame, published: pd.DataFrame) -> pd.DataFrame:
     return (pd.concat([rows, means], ignore_index=True) if len(means) else rows)[order]
 
 
-def search_summary(
-    runs: pd.DataFrame, epochs: pd.DataFrame, published: pd.DataFrame
-) -> pd.DataFrame:
+def search_summary(runs: pd.DataFrame, published: pd.DataFrame) -> pd.DataFrame:
     """Summarise the SA2VP trials of one suite and backbone: a row per task.
-
-    The best trial is the one whose setting the task's final runs have. Before there are any: of
-    those that ran to the end, the highest validation top-1 after the last epoch, then the lower
-    validation loss, then fewer parameters.
 
     Args:
         runs: the runs of one suite and backbone, every phase, status and method.
-        epochs: the epochs of the runs that ``best_candidates`` lists.
         published: column task, in the order the rows are to have; it may be empty.
 
     Returns:
         Columns task, trials, one per status, epochs (trained in all trials), last_val_top1 of the
-        best trial, its setting (inter_dim, inter_weight, lr, batch_size) and its best_run_id.
+        best trial (see :func:`best_trials`), its setting (inter_dim, inter_weight, lr, batch_size)
+        and its best_run_id.
     """
     trials = runs[(runs["phase"] == "search") & (runs["method"] == "sa2vp")]
     counts = pd.crosstab(trials["task"], trials["status"]).reindex(columns=STATUSES, fill_value=0)
     totals = trials.groupby("task").agg(trials=("run_id", "size"), epochs=("epochs_done", "sum"))
-    best = _best_trials(best_candidates(runs), epochs).set_index("task")
+    best = best_trials(runs).set_index("task")
     best = best[["last_val_top1", *HYPERPARAMETERS, "run_id"]]
     summary = totals.join(counts).join(best.rename(columns={"run_id": "best_run_id"}))
     order = ["trials", *STATUSES, "epochs", *best.columns[:-1], "best_run_id"]
     return _in_order(summary[order].reset_index(), published["task"])
 
 
-def best_candidates(runs: pd.DataFrame) -> pd.DataFrame:
-    """Keep the completed SA2VP trials among which each task's best is.
+def best_trials(runs: pd.DataFrame) -> pd.DataFrame:
+    """Keep each task's best SA2VP trial, as the search chooses it.
 
-    These have the setting of the task's final runs or, before there are any, the highest
-    validation top-1.
+    Args:
+        runs: of one suite and backbone, every phase, status and method.
     """
-    tuned = runs[runs["method"] == "sa2vp"]
-    completed = tuned[(tuned["phase"] == "search") & (tuned["status"] == "completed")]
-    settings = ["task", *HYPERPARAMETERS]
-    retrained = pd.MultiIndex.from_frame(completed[settings]).isin(
-        pd.MultiIndex.from_frame(counted_runs(tuned)[settings])
-    )
-    decided = completed["task"].isin(completed.loc[retrained, "task"])
-    highest = completed.groupby("task")["last_val_top1"].transform("max")
-    leads = completed["last_val_top1"].eq(highest) | highest.isna()
-    return completed[retrained | (~decided & leads)]
+    tuned = runs[(runs["method"] == "sa2vp") & runs["phase"].isin(["search", "confirm"])]
+    ended = tuned[tuned["status"].isin(["completed", "failed"])]
+    ranked = [
+        rank(map(_outcome, of_task.to_dict("records"))) for _, of_task in ended.groupby("task")
+    ]
+    return ended[ended["run_id"].isin([run_ids[0] for run_ids in ranked if run_ids])]
 
 
-def _best_trials(completed: pd.DataFrame, epochs: pd.DataFrame) -> pd.DataFrame:
-    """Keep each task's best trial."""
-    last = epochs[["run_id", "epoch", "val_loss"]].rename(columns={"epoch": "epochs_done"})
-    ranked = completed.merge(last, on=["run_id", "epochs_done"], how="left").sort_values(
-        ["last_val_top1", "val_loss", "trainable_params", "run_id"],
-        ascending=[False, True, True, True],
+def outdated_results(runs: pd.DataFrame) -> pd.DataFrame:
+    """List the tasks whose counted final runs have no longer the setting of the best trial.
+
+    Returns:
+        Columns task and best_run_id.
+    """
+    best = best_trials(runs)
+    counted = counted_runs(runs[runs["method"] == "sa2vp"])
+    retrained = pd.MultiIndex.from_frame(counted[["task", *HYPERPARAMETERS]])
+    current = pd.MultiIndex.from_frame(best[["task", *HYPERPARAMETERS]]).isin(retrained)
+    outdated = best[~current & best["task"].isin(counted["task"])]
+    return outdated[["task", "run_id"]].rename(columns={"run_id": "best_run_id"})
+
+
+def _outcome(run: dict[Hashable, Any]) -> Outcome:
+    known = {name: None if pd.isna(run[name]) else run[name] for name in _RANKED_BY}
+    return Outcome(
+        run_id=run["run_id"],
+        phase=run["phase"],
+        configuration=tuple(run[name] for name in HYPERPARAMETERS),
+        status=run["status"],
+        val_top1=known["last_val_top1"],
+        val_loss=known["last_val_loss"],
+        trainable_params=known["trainable_params"],
     )
-    return ranked.drop_duplicates("task")
 
 
 def _over_seeds(runs: pd.DataFrame) -> pd.DataFrame:
@@ -164,6 +179,8 @@ def _over_seeds(runs: pd.DataFrame) -> pd.DataFrame:
         val_top1_std=("last_val_top1", "std"),
         test_top1_mean=("test_top1", "mean"),
         test_top1_std=("test_top1", "std"),
+        test_top1_at_best_val_mean=("test_top1_at_best_val", "mean"),
+        test_top1_at_best_val_std=("test_top1_at_best_val", "std"),
         matched_runs=("matched", "sum"),
         repeated_runs=("matched", "count"),
         best_epoch_test_top1_mean=("best_epoch_test_top1", "mean"),

@@ -21,7 +21,7 @@ from rich.console import Console
 from rich.table import Table
 
 from sa2vp.tuning.record import RunRecord
-from sa2vp.tuning.rows import EpochRow, Phase, RunRow
+from sa2vp.tuning.rows import Phase, RunRow, make_run_id, trial_number
 from sa2vp.tuning.store import ResultsStore
 from search_spaces.kinds import HYPERPARAMETERS
 
@@ -72,40 +72,34 @@ def choose(
         for _ in range(searches):
             drawn = rng.choice(len(settings), trials, replace=False)
             record = RunRecord(ResultsStore(nothing), "demo")
+            results: dict[int, list[dict[Any, Any]]] = {}
             for number in drawn:
                 order = rng.permutation(len(settings[number]))
-                enter(record, int(number), settings[number].iloc[order], seeds)
-            best = record.best("digits", confirm)
+                results[int(number)] = settings[number].iloc[order].to_dict("records")
+                enter(record, int(number), results[int(number)][0])
+            for trial in record.ranked("digits")[:confirm]:
+                number = trial_number(trial.run_id)
+                for seed in range(1, seeds + 1):
+                    enter(record, number, results[number][seed], seed)
+            best = record.best("digits")
             assert best is not None  # noqa: S101 - for the type checker
-            chosen = int(best.run_id.rpartition("-")[2])
+            chosen = trial_number(best.run_id)
             lost.append(truths[drawn].max() - truths[chosen])
     return Choices(best=float(np.mean(np.isclose(lost, 0))), lost=float(np.mean(lost)))
 
 
-def enter(record: RunRecord, number: int, results: pd.DataFrame, seeds: int) -> None:
-    """Enter a setting's trial, and what further seeds of it reach."""
-    for index, result in enumerate(results.head(1 + seeds).to_dict("records")):
-        phase: Phase = "confirm" if index else "search"
-        name = f"{number:04d}" if index == 0 else f"{number:04d}-seed{index}"
-        row = completed(f"demo-digits-{phase}-{name}", phase, result)
-        record.runs[row.run_id] = row
-        record.epochs[row.run_id] = [
-            EpochRow(
-                run_id=row.run_id, epoch=1, lr=0.0, train_loss=0.0, val_loss=result["val_loss"],
-                val_top1=result["val_top1"], test_top1=None, seconds=0.0, images_per_second=0.0,
-            )
-        ]  # fmt: skip
-
-
-def completed(run_id: str, phase: Phase, result: dict[Any, Any]) -> RunRow:
-    """Describe a run that was completed."""
-    return RunRow(
-        run_id=run_id, suite="demo", task="digits", backbone="demo", method="sa2vp", phase=phase,
+def enter(record: RunRecord, number: int, result: dict[Any, Any], seed: int = 0) -> None:
+    """Enter a completed run of a configuration: its trial, or what a further seed reaches."""
+    phase: Phase = "confirm" if seed else "search"
+    row = RunRow(
+        run_id=make_run_id("demo", "digits", phase, number, seed), uid=f"{number}-{seed}",
+        suite="demo", task="digits", backbone="demo", method="sa2vp", phase=phase,
         **{name: result[name] for name in HYPERPARAMETERS}, weight_decay=0.0, epochs_planned=1,
-        seed=0, status="completed", epochs_done=1, last_val_top1=result["val_top1"],
-        data_fingerprint="", versions="", commit=None, started_at=datetime.now(UTC), dropout=0.0,
-        trainable_params=int(result["inter_dim"]),
+        seed=seed, status="completed", epochs_done=1, last_val_top1=result["val_top1"],
+        last_val_loss=result["val_loss"], data_fingerprint="", versions="", commit=None,
+        started_at=datetime.now(UTC), dropout=0.0, trainable_params=int(result["inter_dim"]),
     )  # fmt: skip
+    record.runs[row.run_id] = row
 
 
 if __name__ == "__main__":

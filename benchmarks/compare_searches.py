@@ -188,11 +188,12 @@ class Ours:
         self._search = TaskSearch(for_optuna(recorded.space.ranges), task=task, seed=seed)
         self._asha = PerTaskASHA([task], recorded.curves.shape[1])
         self._task = task
-        self._first = recorded.space.first if from_first else None
+        self._initial = recorded.space.initial if from_first else ()
 
     def suggest(self, number: int) -> Mapping[str, Any]:
         """Suggest the setting of a trial."""
-        return self._search.suggest_setting(str(number), number, None if number else self._first)
+        given = self._initial[number] if number < len(self._initial) else None
+        return self._search.suggest_setting(str(number), number, given)
 
     def goes_on(self, number: int, result: dict[str, Any]) -> bool:
         """Take an epoch in."""

@@ -7,8 +7,8 @@ have method ``linear``; ``python reproduce_tables.py`` then shows them beside SA
 
 from __future__ import annotations
 
-import json
 import logging
+import uuid
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Annotated
@@ -31,7 +31,7 @@ from sa2vp.training.run import TrainingRun
 from sa2vp.training.settings import RunSettings
 from sa2vp.tuning.options import DEFAULT_EPOCHS
 from sa2vp.tuning.plan import WEIGHT_DECAY
-from sa2vp.tuning.provenance import Provenance, gather_provenance
+from sa2vp.tuning.provenance import gather_provenance
 from sa2vp.tuning.rows import EpochRow, Phase, RunRow
 from sa2vp.tuning.store import ResultsStore
 
@@ -86,7 +86,7 @@ class TaskProbe:
         self._train, self._val, self._test = (
             features_of(backbone, split) for split in (data.train, data.val, data.test)
         )
-        self._provenance: Provenance = gather_provenance({task.name: data.fingerprint})
+        self._provenance, self._fingerprint = gather_provenance(), data.fingerprint
 
     def search_and_test(self, trials: int, seeds: int) -> None:
         """Try learning rates, then retrain and test the best by validation."""
@@ -113,6 +113,7 @@ class TaskProbe:
         )
         row = RunRow(
             run_id=f"{self._task.suite}-{self._task.name}-linear-{phase}-{suffix}",
+            uid=uuid.uuid4().hex,
             suite=self._task.suite,
             task=self._task.name,
             backbone=self._backbone_name,
@@ -129,24 +130,14 @@ class TaskProbe:
             status="completed",
             trainable_params=0,
             backbone_params=self._backbone_params,
-            data_fingerprint=self._provenance.fingerprints[self._task.name],
-            versions=json.dumps(self._provenance.versions),
+            data_fingerprint=self._fingerprint,
+            versions=self._provenance.versions,
             commit=self._provenance.commit,
             started_at=datetime.now(UTC),
         )
         run = self._start(settings, test=phase == "final")
         epochs = [EpochRow.from_metrics(row.run_id, asdict(metrics)) for metrics in run]
-        last = epochs[-1]
-        row.epochs_done, row.last_val_top1, row.test_top1 = (
-            last.epoch,
-            last.val_top1,
-            last.test_top1,
-        )
-        row.best_val_top1 = max(epoch.val_top1 or 0.0 for epoch in epochs)
-        row.best_epoch_test_top1 = max(
-            (e.test_top1 for e in epochs if e.test_top1 is not None), default=None
-        )
-        row.seconds = sum(epoch.seconds for epoch in epochs)
+        row.sum_up(epochs)
         row.finished_at = datetime.now(UTC)
         if run.tested is not None:
             targets, predicted = run.tested.targets.tolist(), run.tested.predicted.tolist()

@@ -23,7 +23,6 @@ from rich.table import Table
 from sa2vp.tuning.cluster import start_ray
 from sa2vp.tuning.options import SearchOptions, make_plan
 from sa2vp.tuning.protocol import ProtocolSearcher
-from sa2vp.tuning.provenance import Provenance
 from sa2vp.tuning.record import RunRecord
 from sa2vp.tuning.store import ResultsStore
 from sa2vp.tuning.tuner import make_callbacks, make_scheduler, tuner_for
@@ -101,8 +100,10 @@ def parts(count: int, results: str) -> tuple[Any, ...]:
     plan, store = make_plan(options), ResultsStore(results)
     record = RunRecord(store, plan.suite)
     scheduler = make_scheduler(plan, record)
-    provenance = Provenance({}, None, {"digits": "none"})
-    searcher = ProtocolSearcher(plan, record, provenance, {"CPU": 1, "GPU": 0}, lambda: count)
+    resources = {"CPU": 1.0, "GPU": 0.0}
+    searcher = ProtocolSearcher(
+        plan, record, {"digits": "none"}, resources, lambda: count, "float32"
+    )
     return plan, store, record, searcher, scheduler
 
 

@@ -9,7 +9,16 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 from search_spaces import custom, demo, fgvc, hta, vtab
 from search_spaces.kinds import Choice, LogUniform, Range, TaskSpace
 
-__all__ = ["SPACES", "Choice", "LogUniform", "Range", "TaskSpace", "for_optuna", "task_space"]
+__all__ = [
+    "SPACES",
+    "Choice",
+    "LogUniform",
+    "Range",
+    "TaskSpace",
+    "for_optuna",
+    "remark",
+    "task_space",
+]
 
 SPACES: Mapping[str, Mapping[str, TaskSpace]] = {
     "demo": demo.SPACES,
@@ -18,6 +27,21 @@ SPACES: Mapping[str, Mapping[str, TaskSpace]] = {
     "hta": hta.SPACES,
 }
 """For each suite, the space of each task on a ViT."""
+
+
+README_ROWS = {"fgvc": ("vit",), "vtab-1k": ("vit", "swin"), "hta": ("vit",)}
+"""For each suite of the paper, the backbones that the authors' README gives configurations for."""
+
+
+def remark(suite: str, backbone: str) -> str | None:
+    """Say where the initial configurations of a suite are those of another backbone."""
+    family = "swin" if backbone.startswith("swin") else "vit"
+    if family in README_ROWS.get(suite, (family,)):
+        return None
+    return (
+        f"The authors' README has no configurations of {suite} for a Swin: each task's search "
+        "opens with those for ViT-B/16."
+    )
 
 
 def task_space(suite: str, task: str, backbone: str) -> TaskSpace:

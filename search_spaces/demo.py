@@ -7,7 +7,7 @@ for 100, so the learning rate reaches higher.
 
 from __future__ import annotations
 
-from search_spaces.kinds import Choice, LogUniform, Range, TaskSpace
+from search_spaces.kinds import Choice, LogUniform, Range, TaskSpace, initial
 
 RANGES: dict[str, Range] = {
     "inter_dim": Choice(4, 8, 16, 32, 64),
@@ -18,15 +18,11 @@ RANGES: dict[str, Range] = {
 
 SPACES = {
     # as svhn: digits in the wild
-    "digits": TaskSpace(
-        RANGES, {"inter_dim": 16, "inter_weight": 0.5, "lr": 1e-3, "batch_size": 40}
-    ),
+    "digits": TaskSpace(RANGES, initial(inter_dim=16, inter_weight=0.5, lr=1e-3, batch_size=40)),
     # as dsprites_location
-    "location": TaskSpace(
-        RANGES, {"inter_dim": 32, "inter_weight": 1.5, "lr": 1e-3, "batch_size": 40}
-    ),
+    "location": TaskSpace(RANGES, initial(inter_dim=32, inter_weight=1.5, lr=1e-3, batch_size=40)),
     # as dsprites_orientation
     "orientation": TaskSpace(
-        RANGES, {"inter_dim": 16, "inter_weight": 0.1, "lr": 1e-3, "batch_size": 40}
+        RANGES, initial(inter_dim=16, inter_weight=0.1, lr=1e-3, batch_size=40)
     ),
 }

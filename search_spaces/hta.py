@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from search_spaces.kinds import TaskSpace
+from search_spaces.kinds import TaskSpace, initial
 from search_spaces.ranges import ranges
 
 SPACE = TaskSpace(
-    ranges(64, 128), {"inter_dim": 64, "inter_weight": 0.1, "lr": 1e-3, "batch_size": 64}
+    ranges(64, 128), initial(inter_dim=64, inter_weight=0.1, lr=1e-3, batch_size=(64, 128))
 )
 TASKS = (
     "cifar10",

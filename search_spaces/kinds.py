@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import product
 
 HYPERPARAMETERS = ("inter_dim", "inter_weight", "lr", "batch_size")
 """What is searched, by the names in the authors' README."""
@@ -45,22 +46,42 @@ class LogUniform:
 Range = Choice | LogUniform
 
 
+Configuration = Mapping[str, float]
+"""A value for each hyperparameter, by name."""
+
+
 @dataclass(frozen=True)
 class TaskSpace:
     """What is searched for one task.
 
     Attributes:
         ranges: by the hyperparameter's name in the authors' README.
-        first: the setting tried first, inside the ranges.
+        initial: the configurations tried first, in this order; each lies inside the ranges.
     """
 
     ranges: Mapping[str, Range]
-    first: Mapping[str, float]
+    initial: tuple[Configuration, ...]
 
     def __post_init__(self) -> None:
-        """Refuse a first setting that the ranges do not contain."""
-        if self.first.keys() != self.ranges.keys():
-            raise ValueError(f"first sets {set(self.first)}, the ranges {set(self.ranges)}")
-        for name, value in self.first.items():
-            if value not in self.ranges[name]:
-                raise ValueError(f"first has {name}={value}, outside {self.ranges[name]}")
+        """Refuse an initial configuration that the ranges do not contain."""
+        for configuration in self.initial:
+            if configuration.keys() != self.ranges.keys():
+                raise ValueError(
+                    f"initial sets {', '.join(configuration)}, the ranges {', '.join(self.ranges)}"
+                )
+            for name, value in configuration.items():
+                if value not in self.ranges[name]:
+                    raise ValueError(f"initial has {name}={value}, outside {self.ranges[name]}")
+
+
+def initial(**values: float | tuple[float, ...]) -> tuple[Configuration, ...]:
+    """Write initial configurations as the README does: where it gives several values, all of them.
+
+    Args:
+        values: by hyperparameter; a tuple stands for each of its values in turn.
+
+    Returns:
+        Every combination, the first values of all tuples first.
+    """
+    each = (value if isinstance(value, tuple) else (value,) for value in values.values())
+    return tuple(dict(zip(values, combination, strict=True)) for combination in product(*each))

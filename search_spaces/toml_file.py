@@ -24,8 +24,8 @@ def read_spaces(
     """Read the spaces of tasks.
 
     A table ``[task]`` gives each of inter_dim, inter_weight, lr and batch_size as a list of values
-    or as ``{low = ..., high = ...}``, and ``first``, the setting tried first. The table ``["*"]``
-    is for all tasks that have none of their own.
+    or as ``{low = ..., high = ...}``, and ``initial``, the configuration tried first or a list of
+    them. The table ``["*"]`` is for all tasks that have none of their own.
 
     Args:
         path: of the file.
@@ -83,23 +83,29 @@ class _Place:
 def _space(place: _Place, table: object) -> TaskSpace:
     if not isinstance(table, dict):
         raise place.error("", "expected a table for each task, as [cub200]")
-    unknown = [key for key in table if key not in (*HYPERPARAMETERS, "first")]
+    unknown = [key for key in table if key not in (*HYPERPARAMETERS, "initial")]
     if unknown:
         raise place.error(
-            unknown[0], f"unknown {unknown[0]!r}; known: {', '.join(HYPERPARAMETERS)}, first"
+            unknown[0], f"unknown {unknown[0]!r}; known: {', '.join(HYPERPARAMETERS)}, initial"
         )
-    missing = [name for name in (*HYPERPARAMETERS, "first") if name not in table]
+    missing = [name for name in (*HYPERPARAMETERS, "initial") if name not in table]
     if missing:
         raise place.error("", f"lacks {missing[0]}")
     ranges = {name: _range(place, name, table[name]) for name in HYPERPARAMETERS}
-    first = table["first"]
-    if not isinstance(first, dict):
-        raise place.error("first", "expected {inter_dim = ..., inter_weight = ..., ...}")
-    numbers = {name: _number(place, "first", name, value) for name, value in first.items()}
+    given = table["initial"]
+    tables = given if isinstance(given, list) else [given]
+    if not tables or not all(isinstance(one, dict) for one in tables):
+        raise place.error(
+            "initial", "expected {inter_dim = ..., inter_weight = ..., ...}, or a list of such"
+        )
+    initial = tuple(
+        {name: _number(place, "initial", name, value) for name, value in one.items()}
+        for one in tables
+    )
     try:
-        return TaskSpace(ranges, numbers)
+        return TaskSpace(ranges, initial)
     except ValueError as error:
-        raise place.error("first", str(error)) from error
+        raise place.error("initial", str(error)) from error
 
 
 def _range(place: _Place, name: str, given: object) -> Range:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
@@ -12,10 +13,12 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from sa2vp.files import make_folder, replacing, write_file
+
 ARRAYS_FILE = "state.safetensors"
 COUNTERS_FILE = "state.json"
-ARRAYS_BYTES = "arrays_bytes"
-"""Counters hold the size of the other file: a copy that was cut short is told from a whole one."""
+ARRAYS_SHA256, OWN_SHA256 = "arrays_sha256", "sha256"
+"""Counters hold a digest of the other file and one of themselves: what is damaged shows."""
 
 
 class CheckpointError(ValueError):
@@ -31,6 +34,10 @@ class Checkpoint:
         epoch: epochs done.
         step: optimiser steps done.
         settings: the run's settings, to refuse a checkpoint of another run.
+        run: what else tells the run from others: an id of its own, and fingerprints of its data
+            and of its backbone, as far as whoever started it has given them.
+        start: how often the run had been started when this was saved. Of two checkpoints of one
+            epoch the one of the later start counts, whatever the clocks say.
         micro_batch: training images at once, where memory limited them.
         evaluation_batch: the same in evaluation.
         loss_scale: the state of float16's loss scale; empty in other formats.
@@ -40,41 +47,37 @@ class Checkpoint:
     epoch: int
     step: int
     settings: Mapping[str, float | str]
+    run: Mapping[str, str] = field(default_factory=dict)
+    start: int = 0
     micro_batch: int | None = None
     evaluation_batch: int | None = None
     loss_scale: Mapping[str, float] = field(default_factory=dict)
 
     def save(self, directory: Path) -> None:
         """Write both files; each replaces an older one whole."""
-        directory.mkdir(parents=True, exist_ok=True)
-        epoch = str(self.epoch)
-        partial = directory / f".{ARRAYS_FILE}"
-        save_file(dict(self.arrays), partial, metadata={"epoch": epoch})
-        partial.replace(directory / ARRAYS_FILE)
-        partial = directory / f".{COUNTERS_FILE}"
-        size = {ARRAYS_BYTES: (directory / ARRAYS_FILE).stat().st_size}
-        partial.write_text(json.dumps(self._counters() | size, indent=2))
-        partial.replace(directory / COUNTERS_FILE)
+        make_folder(directory)
+        with replacing(directory / ARRAYS_FILE) as temporary:
+            save_file(dict(self.arrays), temporary)
+        counters = self._counters() | {ARRAYS_SHA256: _sha256(directory / ARRAYS_FILE)}
+        counters[OWN_SHA256] = _digest(counters)
+        write_file(directory / COUNTERS_FILE, json.dumps(counters, indent=2).encode())
 
     @classmethod
     def load(cls, directory: Path) -> Checkpoint:
         """Read both files.
 
         Raises:
-            CheckpointError: a file is missing or damaged, or the two are of different epochs.
+            CheckpointError: a file is missing or damaged, or the two do not belong together.
         """
         try:
-            counters = json.loads((directory / COUNTERS_FILE).read_text())
+            counters = read_counters((directory / COUNTERS_FILE).read_bytes())
+            if counters.pop(ARRAYS_SHA256) != _sha256(directory / ARRAYS_FILE):
+                raise CheckpointError(f"{ARRAYS_FILE} is not what was saved there")
             with safe_open(directory / ARRAYS_FILE, framework="pt") as file:
                 arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-                metadata = file.metadata() or {}
-            counters.pop(ARRAYS_BYTES, None)  # its arrays were read whole
-            checkpoint = cls(arrays, **counters)
-        except (OSError, SafetensorError, json.JSONDecodeError, TypeError) as error:
+            return cls(arrays, **counters)
+        except (OSError, SafetensorError, ValueError, KeyError, TypeError) as error:
             raise CheckpointError(f"{directory}: not a complete checkpoint: {error}") from error
-        if metadata.get("epoch") != str(checkpoint.epoch):
-            raise CheckpointError(f"{directory}: {ARRAYS_FILE} is not of epoch {checkpoint.epoch}")
-        return checkpoint
 
     def _counters(self) -> dict[str, Any]:
         return {one.name: getattr(self, one.name) for one in fields(self)[1:]}
@@ -86,3 +89,27 @@ class Checkpoint:
             for name, array in self.arrays.items()
             if name.startswith(prefix)
         }
+
+
+def read_counters(text: bytes | str) -> dict[str, Any]:
+    """Read what a checkpoint says of itself and of its arrays.
+
+    Raises:
+        CheckpointError: it is damaged.
+    """
+    try:
+        counters: dict[str, Any] = json.loads(text)
+        if counters.pop(OWN_SHA256) == _digest(counters):
+            return counters
+    except (ValueError, AttributeError, KeyError, TypeError):  # ValueError: also of no text at all
+        pass
+    raise CheckpointError(f"{COUNTERS_FILE} is not what was saved there")
+
+
+def _digest(counters: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(counters, sort_keys=True).encode()).hexdigest()
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import repeat
 from pathlib import Path
@@ -115,6 +115,8 @@ class TrainingRun:
         self.settings = settings
         self.epoch = 0
         self.tested: Evaluation | None = None
+        self._identity: dict[str, str] = {}
+        self._start = 0
         self._step = 0
         self.model = model.to(device)
         self._learned = [p for p in self.model.parameters() if p.requires_grad]
@@ -127,11 +129,23 @@ class TrainingRun:
         self._order = torch.Generator().manual_seed(settings.seed)
         self._train, self._val, self._test = train, val, test
         self._precision = MixedPrecision(choose_precision(precision, device), device)
+        self._identity["precision"] = self._precision.name
         self._classifier = Classifier(self.model, prepare, device, self._precision)
         self._workers = workers
         self._micro_batch = MicroBatch(math.ceil(settings.batch_size / workers.count), "training")
         self._evaluation_batch = MicroBatch(EVALUATION_BATCH, "evaluation")
         reset_peak_memory(device)
+
+    def identify(self, identity: Mapping[str, str], *, start: int) -> None:
+        """Bind the checkpoints to this very run: those of others are refused from now on.
+
+        Args:
+            identity: what tells it from other runs of the same settings (see
+                :attr:`~sa2vp.training.checkpoint.Checkpoint.run`).
+            start: how often it was started, this time included.
+        """
+        self._identity |= identity
+        self._start = start
 
     @property
     def precision(self) -> str:
@@ -180,6 +194,15 @@ class TrainingRun:
             peak_memory_gib=None if peak is None else self._workers.largest(peak),
             micro_batch=self._micro_batch.size,
         )
+
+    def agree_on_epoch(self) -> None:
+        """Refuse to go on where the workers of this run have continued from different epochs.
+
+        Raises:
+            CheckpointError: they have.
+        """
+        if self._workers.smallest(self.epoch) != -self._workers.smallest(-self.epoch):
+            raise CheckpointError("the run's workers have taken up checkpoints of different epochs")
 
     def _train_epoch(self) -> float:
         """Take the epoch's steps; give the mean loss."""
@@ -264,25 +287,37 @@ class TrainingRun:
             self.epoch,
             self._step,
             asdict(self.settings),
+            run=self._identity,
+            start=self._start,
             micro_batch=self._micro_batch.limited_to,
             evaluation_batch=self._evaluation_batch.limited_to,
             loss_scale=self._precision.state(),
         ).save(directory)
 
     def restore(self, directory: Path) -> None:
-        """Continue where a saved run of the same settings stopped.
+        """Continue where this run was saved.
 
         Raises:
-            CheckpointError: it is damaged, or of a run with other settings.
+            CheckpointError: it is damaged or of another run. Where its arrays turn out not to fit,
+                build the run anew: some of them may be in place.
         """
         checkpoint = Checkpoint.load(directory)
         if dict(checkpoint.settings) != asdict(self.settings):
             raise CheckpointError(f"{directory}: of a run with other settings")
-        self.model.load_trainable_state_dict(checkpoint.part("learned/"))
-        restore_adamw(self.model, self._optimizer, checkpoint.part("adamw/"))
-        generators = checkpoint.part("generator/")
-        self._order.set_state(generators.pop("order"))
-        restore_generators(generators)
+        for name in sorted(checkpoint.run.keys() | self._identity.keys()):
+            saved, own = checkpoint.run.get(name), self._identity.get(name)
+            if saved != own:
+                raise CheckpointError(
+                    f"{directory}: of another run: its {name} is {saved}, not {own}"
+                )
+        try:
+            self.model.load_trainable_state_dict(checkpoint.part("learned/"))
+            restore_adamw(self.model, self._optimizer, checkpoint.part("adamw/"))
+            generators = checkpoint.part("generator/")
+            self._order.set_state(generators.pop("order"))
+            restore_generators(generators)
+        except (ValueError, KeyError, RuntimeError, TypeError) as error:
+            raise CheckpointError(f"{directory}: does not fit this run: {error}") from error
         self._precision.restore(checkpoint.loss_scale)
         self._micro_batch.limit(checkpoint.micro_batch)
         self._evaluation_batch.limit(checkpoint.evaluation_batch)

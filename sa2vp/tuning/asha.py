@@ -56,17 +56,13 @@ class PerTaskASHA(FIFOScheduler):
             for task in tasks
         }
 
-    def replay(self, task: str, epochs: Iterable[EpochRow]) -> bool:
+    def replay(self, task: str, epochs: Iterable[EpochRow]) -> None:
         """Enter the epochs of a recorded search run into its task's rungs.
 
-        Returns:
-            Whether the run goes on after the last of them.
+        Nothing is decided on them again: what was decided stands in the record.
         """
-        decision = TrialScheduler.CONTINUE
         for row in epochs:
-            result = {"epoch": row.epoch, METRIC: row.val_top1}
-            decision = self._decide(task, row.run_id, result)
-        return bool(decision == TrialScheduler.CONTINUE)
+            self._decide(task, row.run_id, {"epoch": row.epoch, METRIC: row.val_top1})
 
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
         """Decide whether a search trial goes on."""

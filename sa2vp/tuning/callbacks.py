@@ -11,6 +11,7 @@ from typing import Any
 from ray.tune import Callback
 
 from sa2vp.tuning.record import PREDICTIONS, RunRecord
+from sa2vp.tuning.rows import Decision
 from sa2vp.tuning.store import StoreError
 from sa2vp.tuning.task_search import METRIC
 
@@ -37,7 +38,11 @@ class RecordRuns(Callback):
     def on_trial_result(self, *_: Any, trial: Any, result: dict[str, Any], **__: Any) -> None:
         """Enter an epoch."""
         if METRIC in result:
-            self._record.report(trial.config["run_id"], result)
+            decision: Decision | None = None
+            if trial.config["phase"] == "search" and result["epoch"] < result["epochs_planned"]:
+                # Tune asks the scheduler first, and marks the result of a trial that it stopped.
+                decision = "stop" if result.get("done") else "continue"
+            self._record.report(trial.config["run_id"], result, decision)
             self._changed()
 
     def on_trial_complete(self, *_: Any, trial: Any, **__: Any) -> None:

@@ -8,8 +8,10 @@ import os
 from collections.abc import Callable
 
 import ray
+import torch
 from rich.console import Console
 
+from sa2vp.training.precision import choose_precision
 from sa2vp.tuning.errors import PlanError
 from sa2vp.tuning.plan import SearchPlan
 
@@ -56,6 +58,22 @@ def worker_resources(plan: SearchPlan) -> dict[str, float]:
     if gpus is None:
         gpus = 1.0 if ray.cluster_resources().get("GPU", 0) >= 1 else 0.0
     return {"CPU": plan.cpus_per_trial, "GPU": gpus}
+
+
+def precision_on_cluster(asked: str, resources: dict[str, float]) -> str:
+    """Settle what trials compute in, before the first: all of them alike, on whatever nodes.
+
+    Args:
+        asked: one of :data:`~sa2vp.training.settings.PRECISIONS`.
+        resources: of one worker.
+    """
+    if asked != "auto":
+        return asked
+    if resources["GPU"] == 0:
+        return choose_precision(asked, torch.device("cpu"))
+
+    on_a_gpu = ray.remote(num_gpus=resources["GPU"], num_cpus=0)(choose_precision)
+    return str(ray.get(on_a_gpu.remote(asked, torch.device("cuda"))))
 
 
 def slots_of_cluster(resources: dict[str, float], workers: int = 1) -> Callable[[], int]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from sa2vp.data.options import DataOptions
 from sa2vp.data.tasks import Task
 from sa2vp.tuning.recipe import Recipe
-from search_spaces import TaskSpace, task_space
+from search_spaces import TaskSpace, remark, task_space
 
 WEIGHT_DECAY = 1e-4
 PUBLISHED_DROPOUT = 0.1
@@ -103,6 +103,12 @@ class SearchPlan:
         """List the seeds of the final runs."""
         return tuple(range(1, self.seeds + 1)) if self.recipe is None else self.recipe.seeds
 
+    @property
+    def remark(self) -> str | None:
+        """Say what the user should know of the configurations that open the search."""
+        own = self.recipe is not None or all(task in self.spaces for task in self.tasks)
+        return None if own else remark(self.suite, self.backbone)
+
     def space(self, task: str) -> TaskSpace:
         """Give the space that a task is searched in."""
         if self.recipe is not None:
@@ -110,14 +116,19 @@ class SearchPlan:
         own = self.spaces.get(task)
         return task_space(self.suite, task, self.backbone) if own is None else own
 
-    def identity(self, fingerprints: dict[str, str]) -> dict[str, str]:
-        """Give what must stay the same for a search to be continued, by option.
+    def identity(
+        self, fingerprints: dict[str, str]
+    ) -> tuple[dict[str, str], dict[str, dict[str, str]]]:
+        """Give what must stay the same for a search to be continued, as far as the plan says it.
 
         Args:
             fingerprints: of each task's data.
+
+        Returns:
+            What holds for all tasks, by option or in words, and what holds for each.
         """
         weights = "" if self.checkpoint is None else _sha256(Path(self.checkpoint))
-        return {
+        whole = {
             "--backbone": self.backbone,
             "--checkpoint": weights,
             "--image-size": str(self.image_size or "of the backbone"),
@@ -127,13 +138,20 @@ class SearchPlan:
             "--reduction-factor": str(self.reduction_factor),
             "--brackets": str(self.brackets),
             "--seed": str(self.seed),
-            "--precision": self.precision,
             "dropout": str(self.dropout),
             "weight decay": str(self.weight_decay),
-            **{f"data of {task}": fingerprints[task] for task in self.tasks},
-            **{f"recipe of {task}": str(self.recipe or "none") for task in self.tasks},
-            **{f"space of {task}": repr(self.space(task)) for task in self.tasks},
         }
+        if self.precision != "auto":  # which the device decides: it is compared once that is known
+            whole["--precision"] = self.precision
+        tasks = {
+            task: {
+                "data": fingerprints[task],
+                "recipe": str(self.recipe or "none"),
+                "space": repr(self.space(task)),
+            }
+            for task in self.tasks
+        }
+        return whole, tasks
 
 
 def _sha256(path: Path) -> str:

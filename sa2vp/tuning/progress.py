@@ -87,7 +87,7 @@ class Progress:
     def _cells(self, task: str) -> tuple[str, ...]:
         trials, finals = self._record.of(task, "search"), self._record.of(task, "final")
         ended = [row for row in trials if row.status != "running"]
-        best = self._record.best(task, self._plan.confirm)
+        best = self._record.best(task)
         left = self._seconds_left(task)
         return (
             f"{len(ended)}/{max(self._plan.trials, len(trials))}",

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import json
+import uuid
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
+from itertools import count
 from typing import Any
 
 from ray.tune.search import Searcher
 
 from sa2vp.training.settings import SA2VPSettings
 from sa2vp.tuning.plan import SearchPlan
-from sa2vp.tuning.provenance import Provenance
+from sa2vp.tuning.provenance import gather_provenance
 from sa2vp.tuning.record import METHOD, RunRecord
-from sa2vp.tuning.rows import Phase, RunRow
-from sa2vp.tuning.session import superseded_folder
+from sa2vp.tuning.rows import Phase, RunRow, make_run_id, trial_number
+from sa2vp.tuning.store import superseded_folder
 from sa2vp.tuning.task_search import METRIC, TaskSearch
 from sa2vp.tuning.trainable import threads_for
 from search_spaces import for_optuna
@@ -32,9 +33,10 @@ class ProtocolSearcher(Searcher):
     Args:
         plan: what to do.
         record: what is done; runs that an earlier session left ``running`` are continued.
-        provenance: what goes into every row.
+        fingerprints: of each task's data.
         resources: of each worker of a run, by Ray's names.
         slots: tells how many runs fit the cluster now.
+        precision: that every run computes in.
 
     Attributes:
         finished: whether nothing of the plan was left to run when Tune last asked.
@@ -44,16 +46,18 @@ class ProtocolSearcher(Searcher):
         self,
         plan: SearchPlan,
         record: RunRecord,
-        provenance: Provenance,
+        fingerprints: Mapping[str, str],
         resources: dict[str, float],
         slots: Callable[[], int],
+        precision: str,
     ) -> None:
         super().__init__()
         self._plan = plan
         self._record = record
-        self._provenance = provenance
+        self._fingerprints = fingerprints
         self._resources = resources
         self._slots = slots
+        self._precision = precision
         self._live: dict[str, str] = {}  # Tune's trial id -> run id
         self.finished = False
         self._searches = {task: self._make_search(task) for task in plan.tasks}
@@ -104,14 +108,17 @@ class ProtocolSearcher(Searcher):
         """Continue an interrupted trial, else start a new one, while the plan has any."""
         trials = self._record.of(task, "search")
         for row in self._interrupted(trials):
-            self._searches[task].suggest_setting(trial_id, trials.index(row), row.setting)
+            self._searches[task].suggest_setting(trial_id, trial_number(row.run_id), row.setting)
             return row
-        number = len(trials)
-        if number >= self._plan.trials:
+        if len(trials) >= self._plan.trials:
             return None
-        first = self._plan.space(task).first if number == 0 else None
-        setting = self._searches[task].suggest_setting(trial_id, number, first)
-        return self._row(task, "search", f"{number:04d}", setting, self._plan.seed)
+        taken = {trial_number(row.run_id) for row in trials}
+        # The number of a trial whose row was lost is free again, and names another run from now on.
+        number = next(number for number in count() if number not in taken)
+        initial = self._plan.space(task).initial
+        given = initial[number] if number < len(initial) else None
+        setting = self._searches[task].suggest_setting(trial_id, number, given)
+        return self._row(task, "search", setting, self._plan.seed, number=number)
 
     def _next_confirmation(self, task: str) -> RunRow | None:
         """Continue or start a run that confirms one of the best trials, once all have ended."""
@@ -124,8 +131,8 @@ class ProtocolSearcher(Searcher):
             tried = {row.seed for row in runs if row.setting == trial.setting}
             for seed in range(self._plan.seed + 1, self._plan.seed + 1 + self._plan.confirm_seeds):
                 if seed not in tried:
-                    suffix = f"{trial.run_id.rpartition('-')[2]}-seed{seed}"
-                    return self._row(task, "confirm", suffix, trial.setting, seed)
+                    number = trial_number(trial.run_id)
+                    return self._row(task, "confirm", trial.setting, seed, number=number)
         return None
 
     def _is_running(self, task: str, phase: Phase) -> bool:
@@ -145,14 +152,14 @@ class ProtocolSearcher(Searcher):
             return row
         for seed in self._plan.final_seeds:
             if all(row.seed != seed for row in finals):
-                return self._row(task, "final", f"seed{seed}", setting, seed)
+                return self._row(task, "final", setting, seed)
         return None
 
     def _chosen_setting(self, task: str) -> dict[str, Any] | None:
         """Give the setting to be retrained: the recipe's, or the best; None before there is one."""
         if self._plan.recipe is not None:
             return dict(self._plan.recipe.setting)
-        best = self._record.best(task, self._plan.confirm)
+        best = self._record.best(task)
         return None if best is None else best.setting
 
     def _interrupted(self, rows: Sequence[RunRow]) -> list[RunRow]:
@@ -161,10 +168,12 @@ class ProtocolSearcher(Searcher):
         return [row for row in rows if row.status == "running" and row.run_id not in live]
 
     def _row(
-        self, task: str, phase: Phase, suffix: str, setting: Mapping[str, Any], seed: int
+        self, task: str, phase: Phase, setting: Mapping[str, Any], seed: int, *, number: int = 0
     ) -> RunRow:
+        provenance = gather_provenance()
         return RunRow(
-            run_id=f"{self._plan.suite}-{task}-{phase}-{suffix}",
+            run_id=make_run_id(self._plan.suite, task, phase, number, seed),
+            uid=uuid.uuid4().hex,
             suite=self._plan.suite,
             task=task,
             backbone=self._plan.backbone,
@@ -179,28 +188,27 @@ class ProtocolSearcher(Searcher):
             expected_test_top1=self._plan.recipe.test_top1[seed] if self._plan.recipe else None,
             status="running",
             workers=self._plan.workers_per_trial,
-            data_fingerprint=self._provenance.fingerprints[task],
-            versions=json.dumps(self._provenance.versions),
-            commit=self._provenance.commit,
+            data_fingerprint=self._fingerprints[task],
+            versions=provenance.versions,
+            commit=provenance.commit,
             started_at=datetime.now(UTC),
         )
 
     def _configuration(self, row: RunRow) -> dict[str, Any]:
-        settings = asdict(run_settings(row))
         return {
             "run_id": row.run_id,
+            "identity": {"uid": row.uid, "data": row.data_fingerprint},
+            "start": row.starts,
             "task": row.task,
             "task_row": asdict(self._plan.task_row(row.task)),
             "data": asdict(self._plan.data),
             "phase": row.phase,
-            "precision": self._plan.precision,
+            "precision": self._precision,
             "workers": self._plan.workers_per_trial,
             "threads": threads_for(self._resources["CPU"]),
             "resources": self._resources,
-            "settings": settings,
-            "resume": self._record.newest_checkpoint(row.run_id, settings)
-            if row.epochs_done
-            else None,
+            "settings": asdict(run_settings(row)),
+            "checkpoints": self._record.checkpoints(row) if row.epochs_done else [],
         }
 
     def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import platform
 import shutil
 import subprocess
 from dataclasses import dataclass
+from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
 
@@ -16,24 +18,23 @@ PACKAGES = ("torch", "timm", "ray", "optuna", "numpy")
 
 @dataclass(frozen=True, slots=True)
 class Provenance:
-    """Versions, commit and data.
+    """Versions and commit.
 
     Attributes:
-        versions: by package, Python and this project included.
+        versions: JSON by package, Python and this project included.
         commit: of the checkout that this project runs from; None where it is installed elsewhere.
-        fingerprints: of each task's data.
     """
 
-    versions: dict[str, str]
+    versions: str
     commit: str | None
-    fingerprints: dict[str, str]
 
 
-def gather_provenance(fingerprints: dict[str, str]) -> Provenance:
-    """Read the versions of this environment."""
+@lru_cache(maxsize=1)
+def gather_provenance() -> Provenance:
+    """Read the versions of this process's environment."""
     versions = {"sa2vp": sa2vp.__version__, "python": platform.python_version()}
     versions |= {package: version(package) for package in PACKAGES}
-    return Provenance(versions, _commit(), fingerprints)
+    return Provenance(json.dumps(versions), _commit())
 
 
 def _commit() -> str | None:

@@ -55,7 +55,7 @@ class Recipe(BaseModel):
     def space(self) -> TaskSpace:
         """Give the space that holds nothing but its setting."""
         ranges = {name: Choice(value) for name, value in self.setting.items()}
-        return TaskSpace(ranges, self.setting)
+        return TaskSpace(ranges, (self.setting,))
 
     def check_data(self, fingerprint: str) -> None:
         """Refuse other images, labels or splits.

@@ -7,14 +7,20 @@ to run are all derived from it, so that a search continues from its results alon
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable
 from datetime import UTC, datetime
-from statistics import fmean
 from typing import Any, NoReturn
 
-from sa2vp.training.checkpoint import ARRAYS_BYTES, ARRAYS_FILE, COUNTERS_FILE
-from sa2vp.tuning.rows import EpochRow, Phase, RunRow, Status
-from sa2vp.tuning.store import ResultsStore, StoreError
+from sa2vp.results.ranking import Outcome, rank
+from sa2vp.training.checkpoint import (
+    ARRAYS_FILE,
+    ARRAYS_SHA256,
+    COUNTERS_FILE,
+    CheckpointError,
+    read_counters,
+)
+from sa2vp.tuning.rows import Decision, EpochRow, Phase, RunRow, Status
+from sa2vp.tuning.store import ResultsStore, StoreError, superseded_folder
 
 METHOD = "sa2vp"
 REPORTED = (
@@ -28,6 +34,9 @@ REPORTED = (
     "image_size",
 )
 """Columns of a run that are known once it trains."""
+
+ALIKE = ("precision", "backbone_fingerprint", "image_size")
+"""Columns in which the runs of a suite may not differ, or their accuracies cannot be compared."""
 
 PREDICTIONS = ("test_targets", "test_predicted")
 """What the last report of a final run adds: the class of each test image, its own and predicted."""
@@ -57,6 +66,9 @@ class RunRecord:
                 if (row.suite, row.method) == (suite, METHOD)
             }
             epochs = store.read_epochs_of(list(self.runs))
+        self._alike: dict[str, Any] = {}
+        for row in self.runs.values():
+            self._enter_alike({name: getattr(row, name) for name in ALIKE})
         self.epochs = {
             # The row is written last: an epoch that it does not count is trained again.
             run_id: [e for e in epochs[run_id] if e.epoch <= row.epochs_done]
@@ -64,29 +76,43 @@ class RunRecord:
         }
 
     def start(self, row: RunRow) -> None:
-        """Add a run, or continue one that is already here."""
-        self.runs.setdefault(row.run_id, row)
-        self.epochs.setdefault(row.run_id, [])
-        self._enter(lambda: self._store.write_run(self.runs[row.run_id]))
+        """Add a run, or continue one that is already here.
 
-    def report(self, run_id: str, metrics: dict[str, Any]) -> None:
-        """Add an epoch; one that was trained again from a checkpoint replaces its row."""
+        Raises:
+            RuntimeError: its run_id is another run's, or it has ended.
+        """
+        known = self.runs.get(row.run_id)
+        if known is None:
+            # What is left of a run whose row was lost would be taken for this one's.
+            self._enter(lambda: self._store.set_leftovers_aside(row.run_id, superseded_folder()))
+            self.runs[row.run_id], self.epochs[row.run_id] = row, []
+        elif known is not row:
+            raise RuntimeError(f"{row.run_id} is there already, and is another run")
+        elif row.status != "running":
+            raise RuntimeError(f"{row.run_id} has ended: it is {row.status}")
+        row.starts += 1
+        self._enter(lambda: self._store.write_run(row))
+
+    def report(
+        self, run_id: str, metrics: dict[str, Any], decision: Decision | None = None
+    ) -> None:
+        """Add an epoch; one that was trained again from a checkpoint replaces its row.
+
+        Args:
+            run_id: of the run.
+            metrics: that its worker reported.
+            decision: what the scheduler made of them.
+        """
         row = self.runs[run_id]
+        self._refuse_unlike(run_id, metrics)
         epoch = EpochRow.from_metrics(run_id, metrics)
+        epoch.decision = decision
         epochs = [e for e in self.epochs[run_id] if e.epoch < epoch.epoch] + [epoch]
         self.epochs[run_id] = epochs
-        row.epochs_done = epoch.epoch
-        row.last_val_top1 = epoch.val_top1
-        validated = [e.val_top1 for e in epochs if e.val_top1 is not None]
-        row.best_val_top1 = max(validated, default=None)
-        row.seconds = sum(e.seconds for e in epochs)
-        tested = [e.test_top1 for e in epochs if e.test_top1 is not None]
-        if tested:
-            row.best_epoch_test_top1 = max(tested)
-        if row.epochs_done == row.epochs_planned:
-            row.test_top1 = epoch.test_top1
-            if row.expected_test_top1 is not None:
-                row.matched = row.test_top1 == row.expected_test_top1
+        _enter_versions(row, metrics["versions"], metrics["commit"], epoch.epoch - 1)
+        row.sum_up(epochs)
+        if row.test_top1 is not None and row.expected_test_top1 is not None:
+            row.matched = row.test_top1 == row.expected_test_top1
         for name in REPORTED:
             setattr(row, name, metrics[name])
         if all(name in metrics for name in PREDICTIONS):
@@ -109,6 +135,24 @@ class RunRecord:
             self.finish(run_id, "stopped", reason)
         else:
             self.finish(run_id, "completed")
+
+    def _enter_alike(self, known: dict[str, Any]) -> None:
+        for name, value in known.items():
+            if value is not None:
+                self._alike.setdefault(name, value)
+
+    def _refuse_unlike(self, run_id: str, metrics: dict[str, Any]) -> None:
+        """End the search before an epoch is entered that cannot be compared with the others."""
+        for name in ALIKE:
+            expected = self._alike.get(name, metrics[name])
+            if metrics[name] != expected:
+                self.lose(
+                    StoreError(
+                        f"{run_id} was trained with {name} {metrics[name]}, the runs before it "
+                        f"with {expected}: nothing of it was entered"
+                    )
+                )
+        self._enter_alike({name: metrics[name] for name in ALIKE})
 
     def lose(self, error: StoreError) -> NoReturn:
         """Write nothing more, for a reason."""
@@ -133,33 +177,26 @@ class RunRecord:
         """List the runs that failed."""
         return [row for row in self.runs.values() if row.status == "failed"]
 
-    def retry_failed(self) -> int:
-        """Take failed runs up again, from their checkpoints where they have some; count them."""
-        failed = self.failed()
+    def retry_failed(self, tasks: Collection[str]) -> int:
+        """Take tasks' failed runs up again, from checkpoints if they have some; count them."""
+        failed = [row for row in self.failed() if row.task in tasks]
         for row in failed:
             row.status, row.reason, row.finished_at = "running", None, None
         return len(failed)
 
-    def best(self, task: str, confirm: int = 0) -> RunRow | None:
-        """Choose a task's setting by validation among the trials that ran to the end.
+    def best(self, task: str) -> RunRow | None:
+        """Choose a task's trial by validation, with the runs that repeat it; None before one ended.
 
-        Higher top-1 of the last epoch first, then lower validation loss, then fewer learned
-        parameters. None where no trial was completed.
-
-        Args:
-            task: whose trials.
-            confirm: of that many trials, the best by themselves, the means over the trial and the
-                runs that confirm its setting decide.
+        :func:`~sa2vp.results.ranking.rank` says how.
         """
-        ranked = self.ranked(task)
-        if confirm == 0 or not ranked:
-            return next(iter(ranked), None)
-        return min(ranked[:confirm], key=self._mean_rank)
+        return next(iter(self._rank([*self.of(task, "search"), *self.of(task, "confirm")])), None)
 
     def ranked(self, task: str) -> list[RunRow]:
-        """List a task's trials that ran to the end, the best first."""
-        completed = [row for row in self.of(task, "search") if row.status == "completed"]
-        return sorted(completed, key=self._rank)
+        """List a task's trials that ran to the end, the best by themselves first."""
+        return self._rank(self.of(task, "search"))
+
+    def _rank(self, rows: Iterable[RunRow]) -> list[RunRow]:
+        return [self.runs[run_id] for run_id in rank(_outcome(row) for row in rows)]
 
     def set_aside(self, run_ids: list[str], folder: str) -> None:
         """Take runs out of the results, keeping their files in another folder."""
@@ -167,44 +204,61 @@ class RunRecord:
         for run_id in run_ids:
             del self.runs[run_id], self.epochs[run_id]
 
-    def newest_checkpoint(self, run_id: str, settings: dict[str, Any]) -> str | None:
-        """Find where a run of these settings can continue: the URI of a checkpoint, or None.
+    def checkpoints(self, row: RunRow) -> list[str]:
+        """List the URIs of a run's checkpoints, the one to continue from first.
 
-        A checkpoint of an epoch that was not recorded is passed over, or that row would be missing;
-        and so is one that was copied in part, when a worker was killed or a disk was full.
+        Whether a checkpoint is whole shows when it is loaded; then the next one counts. One of an
+        epoch that was not recorded is left out, or that row would be missing.
         """
-        done = self.runs[run_id].epochs_done
-        newest: tuple[int, str] | None = None
+        found = []
         for name in self._store.find("tune", COUNTERS_FILE):
-            if f"/{run_id}/" not in name:
+            if f"/{row.run_id}/" not in name:
                 continue
             counters = self._counters_of(name)
-            if counters.get("settings") == settings and counters["epoch"] <= done:
-                folder = f"{self._store.uri}/{name.removesuffix(f'/{COUNTERS_FILE}')}"
-                newest = max(newest or (0, ""), (counters["epoch"], folder))
-        return newest[1] if newest else None
+            if counters is None or counters["run"].get("uid") != row.uid:
+                continue
+            if counters["epoch"] <= row.epochs_done:
+                folder = name.removesuffix(f"/{COUNTERS_FILE}")
+                found.append((counters["epoch"], counters["start"], folder))
+        return [f"{self._store.uri}/{folder}" for *_, folder in sorted(found, reverse=True)]
 
-    def _counters_of(self, name: str) -> dict[str, Any]:
-        """Read a checkpoint's counters; empty where it is not whole."""
-        arrays = f"{name.removesuffix(COUNTERS_FILE)}{ARRAYS_FILE}"
+    def has_weights(self, row: RunRow) -> bool:
+        """Tell whether a whole checkpoint of a run's last planned epoch is there."""
+        for folder in self.checkpoints(row):
+            name = folder.removeprefix(f"{self._store.uri}/")
+            counters = self._counters_of(f"{name}/{COUNTERS_FILE}")
+            if counters is not None and counters["epoch"] == row.epochs_planned:
+                digest = self._store.sha256(f"{name}/{ARRAYS_FILE}")
+                if digest == counters[ARRAYS_SHA256]:
+                    return True
+        return False
+
+    def _counters_of(self, name: str) -> dict[str, Any] | None:
+        """Read a checkpoint's counters; None where they are damaged."""
         try:
-            counters: dict[str, Any] = json.loads(self._store.read_text(name) or "{}")
-        except ValueError:  # also of bytes that are no text
-            return {}
-        size = self._store.size(arrays)
-        return counters if counters.get(ARRAYS_BYTES, size) == size is not None else {}
+            return read_counters(self._store.read_text(name) or "")
+        except (CheckpointError, UnicodeDecodeError):
+            return None
 
-    def _mean_rank(self, trial: RunRow) -> tuple[float, float, int, str]:
-        """Rank a trial by itself and the completed runs of the same setting."""
-        confirming = self.of(trial.task, "confirm")
-        same = [r for r in confirming if r.setting == trial.setting and r.status == "completed"]
-        accuracies, losses, sizes, _ = zip(*(self._rank(r) for r in (trial, *same)), strict=True)
-        return fmean(accuracies), fmean(losses), sizes[0], trial.run_id
 
-    def _rank(self, row: RunRow) -> tuple[float, float, int, str]:
-        return (
-            -(row.last_val_top1 or 0.0),
-            self.epochs[row.run_id][-1].val_loss or 0.0,
-            row.trainable_params or 0,
-            row.run_id,
+def _outcome(row: RunRow) -> Outcome:
+    return Outcome(
+        run_id=row.run_id,
+        phase=row.phase,
+        configuration=tuple(row.setting.items()),
+        status=row.status,
+        val_top1=row.last_val_top1,
+        val_loss=row.last_val_loss,
+        trainable_params=row.trainable_params,
+    )
+
+
+def _enter_versions(row: RunRow, versions: str, commit: str | None, done: int) -> None:
+    """Note what a run's next epoch was trained with, and what those before it were."""
+    if done and (row.versions, row.commit) != (versions, commit):
+        earlier = json.loads(row.earlier_versions or "[]")
+        earlier.append(
+            {"until_epoch": done, "commit": row.commit, "versions": json.loads(row.versions)}
         )
+        row.earlier_versions = json.dumps(earlier)
+    row.versions, row.commit = versions, commit

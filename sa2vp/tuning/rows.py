@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any, Literal, Self
@@ -12,6 +14,7 @@ from search_spaces.kinds import HYPERPARAMETERS
 
 Phase = Literal["search", "confirm", "final"]
 Status = Literal["running", "completed", "stopped", "failed"]
+Decision = Literal["continue", "stop"]
 
 TIMESTAMP = pa.timestamp("us", tz="UTC")
 
@@ -22,6 +25,8 @@ class RunRow:
 
     Attributes:
         run_id: readable, and the same whenever the same search is run.
+        uid: of this very run. One that is begun anew under the same run_id has another, so that
+            neither takes up the other's checkpoints.
         suite: the list of tasks.
         task: the dataset.
         backbone: as given to ``--backbone``.
@@ -40,16 +45,23 @@ class RunRow:
         epochs_done: so far.
         last_val_top1: of the last epoch done; None, as best_val_top1, before the first epoch and in
             final runs that train on the validation split too.
+        last_val_loss: likewise.
         best_val_top1: over the epochs done.
         test_top1: of the last planned epoch, final runs only.
+        test_top1_at_best_val: of the first epoch with the best validation top-1, which the authors
+            report on FGVC; None where the run trains on the validation split too.
         best_epoch_test_top1: the best over the epochs, as the published code prints it.
         trainable_params: learned, without the head; known from the first epoch on.
         backbone_params: frozen.
         seconds: of training and evaluation.
         peak_memory_gib: of the process, or of the GPU where there is one.
         data_fingerprint: of the task's images, labels and splits.
-        versions: JSON of the packages that matter.
-        commit: of this project, where it runs from a checkout.
+        versions: JSON of the packages that matter, as the worker of the last epoch has them.
+        commit: of this project there, where it is known.
+        earlier_versions: JSON list of what else the run was trained with, where a later session
+            or another node had other versions: each with ``versions``, ``commit`` and
+            ``until_epoch``.
+        starts: how often the run was given to the cluster.
         started_at: when the run was given to the cluster.
         finished_at: None while running.
         dropout: rate while training; None for ``linear``.
@@ -64,6 +76,7 @@ class RunRow:
     """
 
     run_id: str
+    uid: str
     suite: str
     task: str
     backbone: str
@@ -80,8 +93,10 @@ class RunRow:
     reason: str | None = None
     epochs_done: int = 0
     last_val_top1: float | None = None
+    last_val_loss: float | None = None
     best_val_top1: float | None = None
     test_top1: float | None = None
+    test_top1_at_best_val: float | None = None
     best_epoch_test_top1: float | None = None
     trainable_params: int | None = None
     backbone_params: int | None = None
@@ -90,6 +105,8 @@ class RunRow:
     data_fingerprint: str
     versions: str
     commit: str | None
+    earlier_versions: str | None = None
+    starts: int = 0
     started_at: datetime
     finished_at: datetime | None = None
     dropout: float | None
@@ -107,6 +124,47 @@ class RunRow:
         """Give the searched hyperparameters."""
         return {name: getattr(self, name) for name in HYPERPARAMETERS}
 
+    def sum_up(self, epochs: Sequence[EpochRow]) -> None:
+        """Enter what the epochs done so far add up to."""
+        last = epochs[-1]
+        validated = [e for e in epochs if e.val_top1 is not None]
+        tested = [e.test_top1 for e in epochs if e.test_top1 is not None]
+        best = max(validated, key=lambda e: e.val_top1 or 0.0, default=None)  # the first of equals
+        self.epochs_done = last.epoch
+        self.last_val_top1, self.last_val_loss = last.val_top1, last.val_loss
+        self.best_val_top1 = best.val_top1 if best else None
+        self.test_top1_at_best_val = best.test_top1 if best else None
+        self.best_epoch_test_top1 = max(tested, default=None)
+        self.test_top1 = last.test_top1 if last.epoch == self.epochs_planned else None
+        self.seconds = sum(e.seconds for e in epochs)
+
+
+_SUFFIX = r"(?:search-\d+|confirm-\d+-seed\d+|final-seed\d+)"
+
+
+def make_run_id(suite: str, task: str, phase: Phase, number: int, seed: int) -> str:
+    """Name a run.
+
+    Args:
+        suite: of the run.
+        task: likewise.
+        phase: likewise.
+        number: of the trial within its task, from 0; of the trial that a confirming run repeats.
+        seed: of the run; a trial's is not part of its name.
+    """
+    suffix = {
+        "search": f"{number:04d}",
+        "confirm": f"{number:04d}-seed{seed}",
+        "final": f"seed{seed}",
+    }[phase]
+    return f"{suite}-{task}-{phase}-{suffix}"
+
+
+def is_run_of(run_id: str, suite: str, tasks: Collection[str] | None = None) -> bool:
+    """Tell whether a name is that of a run of some tasks; None is every task of the suite."""
+    named = re.fullmatch(rf"{re.escape(suite)}-(.+)-{_SUFFIX}", run_id)
+    return named is not None and (tasks is None or named[1] in tasks)
+
 
 def trial_number(run_id: str) -> int:
     """Give the number of a trial within its task; the first is 0."""
@@ -118,7 +176,8 @@ class EpochRow:
     """One epoch of one run.
 
     ``test_top1`` is empty in a search, ``val_loss`` and ``val_top1`` in a final run that trains on
-    the validation split too.
+    the validation split too. ``decision`` is what the scheduler made of the epoch of a trial,
+    ``continue`` or ``stop``; it is empty where there was nothing to decide.
     """
 
     run_id: str
@@ -130,11 +189,12 @@ class EpochRow:
     test_top1: float | None
     seconds: float
     images_per_second: float
+    decision: Decision | None = None
 
     @classmethod
     def from_metrics(cls, run_id: str, metrics: dict[str, Any]) -> Self:
         """Pick a row's columns from what a trial reported."""
-        names = [field.name for field in fields(cls) if field.name != "run_id"]
+        names = [field.name for field in fields(cls) if field.name not in ("run_id", "decision")]
         return cls(run_id=run_id, **{name: metrics[name] for name in names})
 
 
@@ -171,7 +231,7 @@ def _schema(row_class: type[RunRow] | type[EpochRow] | type[PredictionRow]) -> p
     columns = []
     for field in fields(row_class):
         kind, _, optional = str(field.type).partition(" | ")
-        arrow_type = _ARROW_TYPES.get(kind, pa.string())  # Phase and Status are strings
+        arrow_type = _ARROW_TYPES.get(kind, pa.string())  # Phase, Status and Decision are strings
         columns.append(pa.field(field.name, arrow_type, nullable=bool(optional)))
     return pa.schema(columns)
 

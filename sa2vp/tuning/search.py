@@ -11,15 +11,20 @@ from ray.tune.error import TuneError
 from rich.console import Console
 
 from sa2vp.models import load_backbone
-from sa2vp.tuning.cluster import check_fits, slots_of_cluster, start_ray, worker_resources
+from sa2vp.tuning.cluster import (
+    check_fits,
+    precision_on_cluster,
+    slots_of_cluster,
+    start_ray,
+    worker_resources,
+)
 from sa2vp.tuning.errors import PlanError
 from sa2vp.tuning.plan import SearchPlan
 from sa2vp.tuning.plan_checks import check_precision
 from sa2vp.tuning.progress import Progress
 from sa2vp.tuning.protocol import ProtocolSearcher
-from sa2vp.tuning.provenance import gather_provenance
 from sa2vp.tuning.record import RunRecord
-from sa2vp.tuning.session import Session
+from sa2vp.tuning.session import Session, settle
 from sa2vp.tuning.shared_backbone import SharedBackbone, share_backbone
 from sa2vp.tuning.store import StoreError
 from sa2vp.tuning.trainable import SA2VPTrainable
@@ -64,7 +69,8 @@ def search(
     try:
         record = RunRecord(store, plan.suite)
         if retry_failed:
-            console.print(f"--retry-failed: {record.retry_failed()} runs are taken up again")
+            again = record.retry_failed(plan.tasks)
+            console.print(f"--retry-failed: {again} runs are taken up again")
     except StoreError as error:
         raise PlanError("--results", str(error)) from error
     start_ray(console, address, verbose=verbose)
@@ -73,11 +79,13 @@ def search(
         slots = slots_of_cluster(resources, plan.workers_per_trial)
         check_precision(plan.precision, resources["GPU"])
         check_fits(resources, plan.workers_per_trial)
+        precision = precision_on_cluster(plan.precision, resources)
+        backbone = share_backbone(load_backbone(plan.backbone, plan.checkpoint, plan.image_size))
+        settle(store, plan, {"--precision": precision, "backbone": backbone.fingerprint})
         scheduler = make_scheduler(plan, record)
         searcher = ProtocolSearcher(
-            plan, record, gather_provenance(session.data.fingerprints), resources, slots
+            plan, record, session.data.fingerprints, resources, slots, precision
         )
-        backbone = share_backbone(load_backbone(plan.backbone, plan.checkpoint, plan.image_size))
         with Progress(plan, record, console, slots=slots()) as progress:
             tuner = tuner_for(
                 plan,

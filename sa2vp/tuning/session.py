@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 from filelock import FileLock, Timeout
@@ -13,17 +13,8 @@ from sa2vp.data.fingerprint import Manifest, what_changed
 from sa2vp.tuning.errors import PlanError
 from sa2vp.tuning.plan import SearchPlan
 from sa2vp.tuning.plan_data import PlanData
-from sa2vp.tuning.store import ResultsStore, StoreError
-
-
-def stamp() -> str:
-    """Name this moment, in a form that sorts and fits a folder name."""
-    return datetime.now(UTC).strftime("%Y%m%dT%H%M%S%fZ")
-
-
-def superseded_folder() -> str:
-    """Name a new folder, inside the results, for runs that no longer count."""
-    return f"superseded/{stamp()}"
+from sa2vp.tuning.rows import is_run_of
+from sa2vp.tuning.store import ResultsStore, StoreError, superseded_folder
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,33 +89,109 @@ def continue_or_refuse(
         store: the results.
         plan: what is asked for.
         data: what its tasks' data is.
-        fresh: set aside what is there and start over.
+        fresh: set the plan's tasks aside and start over; what other tasks hold stays.
 
     Returns:
         How many runs were set aside.
 
     Raises:
         PlanError: the folder holds the search of another configuration; names the first option
-            that differs.
+            that differs. Nothing is set aside then.
     """
-    name = f"search-{plan.suite}.json"
-    set_aside = _set_suite_aside(store, plan.suite) if fresh else 0
-    noted: dict[str, str] = read_json(store, name)
-    if not store.run_ids(plan.suite):
-        noted = {}  # a search that was refused later, or stopped at once, left nothing to mix with
-    asked = plan.identity(data.fingerprints)
-    for key, value in asked.items():
-        if noted.get(key, value) != value:
-            raise PlanError(
-                key if key.startswith("--") else "--results",
-                f"{plan.results} holds a search with {_difference(key, noted[key], value)}"
-                f"{_changes(store, plan, data, key)}; "
-                "repeat that, choose another --results, or start over with --fresh",
-            )
-    store.write_text(name, json.dumps(noted | asked, indent=2))
+    set_aside = _finish_setting_aside(store, plan.suite)  # of a --fresh that was interrupted
+    noted = read_notes(store, plan.suite)
+    runs = set(runs_of(store, plan.suite))
+    if fresh:
+        runs -= set(runs_of(store, plan.suite, plan.tasks))
+        noted = noted.without(plan.tasks)
+    if not runs:  # also of a search that was refused later, or stopped at once
+        noted = Notes({}, {})
+    elif not noted.search:
+        raise PlanError(
+            "--results",
+            f"{plan.results} holds runs of suite {plan.suite}, but {search_file(plan.suite)}, "
+            "which says how they were searched, is gone; put it back, choose another --results, "
+            "or start over with --fresh",
+        )
+    asked = Notes(*plan.identity(data.fingerprints))
+    _refuse_difference(store, plan, data, noted, asked)
+    if fresh:
+        store.write_text(
+            _pending_file(plan.suite),
+            json.dumps({"folder": superseded_folder(), "tasks": plan.tasks}),
+        )
+        set_aside += _finish_setting_aside(store, plan.suite)
+    store.write_text(search_file(plan.suite), noted.with_others(asked).as_json())
     known = read_json(store, data_file(plan.suite))
     store.write_text(data_file(plan.suite), json.dumps(known | data.described(), indent=2))
     return set_aside
+
+
+def settle(store: ResultsStore, plan: SearchPlan, facts: dict[str, str]) -> None:
+    """Note what shows only once the cluster is there; refuse to mix it with anything else.
+
+    Args:
+        store: the results.
+        plan: what is asked for, noted already.
+        facts: what decides whether accuracies can be compared, by option or in words.
+
+    Raises:
+        PlanError: the folder holds the search of something else; names the first that differs.
+    """
+    noted, asked = read_notes(store, plan.suite), Notes(facts, {})
+    _refuse_difference(store, plan, None, noted, asked)
+    store.write_text(search_file(plan.suite), noted.with_others(asked).as_json())
+
+
+@dataclass(frozen=True, slots=True)
+class Notes:
+    """What a search must not be mixed with other values of.
+
+    Attributes:
+        search: by option or in words, for the whole suite.
+        tasks: likewise, for each task.
+    """
+
+    search: Mapping[str, str]
+    tasks: Mapping[str, Mapping[str, str]]
+
+    def without(self, tasks: Collection[str]) -> Notes:
+        """Leave some tasks out."""
+        return Notes(self.search, {t: of for t, of in self.tasks.items() if t not in tasks})
+
+    def with_others(self, others: Notes) -> Notes:
+        """Add others, which count where both say something."""
+        return Notes({**self.search, **others.search}, {**self.tasks, **others.tasks})
+
+    def as_json(self) -> str:
+        """Write them down."""
+        return json.dumps({"search": self.search, "tasks": self.tasks}, indent=2)
+
+
+def read_notes(store: ResultsStore, suite: str) -> Notes:
+    """Read what a suite was searched with; empty where there is nothing.
+
+    Raises:
+        StoreError: the file is damaged.
+    """
+    name = search_file(suite)
+    read = read_json(store, name)
+    notes = Notes(read.get("search", {}), read.get("tasks", {}))
+    if not all(
+        isinstance(part, dict) for part in (notes.search, notes.tasks, *notes.tasks.values())
+    ):
+        raise StoreError(f"{name} is damaged; move it away (no objects by option and task)")
+    return notes
+
+
+def runs_of(store: ResultsStore, suite: str, tasks: Collection[str] | None = None) -> list[str]:
+    """List the run_ids of a suite's search, also where rows cannot be read; None is every task."""
+    return [run_id for run_id in store.run_ids() if is_run_of(run_id, suite, tasks)]
+
+
+def search_file(suite: str) -> str:
+    """Name the file in the results that says what a suite was searched with."""
+    return f"search-{suite}.json"
 
 
 def data_file(suite: str) -> str:
@@ -152,25 +219,73 @@ def read_json(store: ResultsStore, name: str) -> dict[str, Any]:
     return found
 
 
-def _changes(store: ResultsStore, plan: SearchPlan, data: PlanData, key: str) -> str:
+def _refuse_difference(
+    store: ResultsStore, plan: SearchPlan, data: PlanData | None, noted: Notes, asked: Notes
+) -> None:
+    for key, value in asked.search.items():
+        if noted.search.get(key, value) != value:
+            before = noted.search[key]
+            # Of weights and the like the values are digests, which tell nobody anything.
+            named = key.startswith("--") and key != "--checkpoint"
+            difference = (
+                f"{key} {before}, not {value}" if named else f"a different {key.lstrip('-')}"
+            )
+            raise _mixed(plan, key, difference)
+    for task, values in asked.tasks.items():
+        for key, value in values.items():
+            if noted.tasks.get(task, {}).get(key, value) != value:
+                changes = _changes(store, plan, data, task) if key == "data" else ""
+                raise _mixed(plan, key, f"different {key} of {task}{changes}")
+
+
+def _mixed(plan: SearchPlan, key: str, difference: str) -> PlanError:
+    return PlanError(
+        key if key.startswith("--") else "--results",
+        f"{plan.results} holds a search with {difference}; "
+        "repeat that, choose another --results, or start over with --fresh",
+    )
+
+
+def _changes(store: ResultsStore, plan: SearchPlan, data: PlanData | None, task: str) -> str:
     """Tell what has changed in a task's data, where the results say what they were."""
-    task = key.removeprefix("data of ")
     described = read_json(store, data_file(plan.suite)).get(task)
-    if task == key or described is None:
+    if data is None or described is None:
         return ""
     return f" ({what_changed(Manifest(**described['manifest']), data.manifests[task])})"
 
 
-def _difference(key: str, noted: str, asked: str) -> str:
-    if key == "--checkpoint" or not key.startswith("--"):
-        return f"different {key.removeprefix('--')}"
-    return f"{key} {noted}, not {asked}"
+def _pending_file(suite: str) -> str:
+    """Name the file that is there while runs are set aside."""
+    return f"fresh-{suite}.json"
 
 
-def _set_suite_aside(store: ResultsStore, suite: str) -> int:
-    folder = superseded_folder()
-    run_ids = store.run_ids(suite)
-    store.set_aside(run_ids, folder)
-    for name in (f"search-{suite}.json", data_file(suite), study_file(suite)):
-        store.move(name, f"{folder}/{name}")
-    return len(run_ids)
+def _finish_setting_aside(store: ResultsStore, suite: str) -> int:
+    """Set aside what ``--fresh`` has begun to; count the runs that it still had to move.
+
+    What is to be moved is written down before, so that half of a search never stays behind.
+    """
+    pending = read_json(store, _pending_file(suite))
+    if not pending:
+        return 0
+    folder, tasks = str(pending["folder"]), [str(task) for task in pending["tasks"]]
+    runs = runs_of(store, suite, tasks)
+    store.set_aside(runs, folder)
+    if runs_of(store, suite):
+        others = read_notes(store, suite).without(tasks)
+        data = read_json(store, data_file(suite))
+        _copy(store, folder, search_file(suite), data_file(suite))
+        store.write_text(search_file(suite), others.as_json())
+        kept = {task: described for task, described in data.items() if task not in tasks}
+        store.write_text(data_file(suite), json.dumps(kept, indent=2))
+    else:
+        for name in (search_file(suite), data_file(suite), study_file(suite)):
+            store.move(name, f"{folder}/{name}")
+    store.remove(_pending_file(suite))
+    return len(runs)
+
+
+def _copy(store: ResultsStore, folder: str, *names: str) -> None:
+    for name in names:
+        text = store.read_text(name)
+        if text is not None:
+            store.write_text(f"{folder}/{name}", text)

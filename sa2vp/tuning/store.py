@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,16 @@ from pyarrow import fs
 
 from sa2vp.tuning.packing import hold_files, is_packed, take_out
 from sa2vp.tuning.rows import EPOCH_SCHEMA, PREDICTION_SCHEMA, RUN_SCHEMA, EpochRow, RunRow
+
+
+def stamp() -> str:
+    """Name this moment, in a form that sorts and fits a folder name."""
+    return datetime.now(UTC).strftime("%Y%m%dT%H%M%S%fZ")
+
+
+def superseded_folder() -> str:
+    """Name a new folder, inside the results, for runs that no longer count."""
+    return f"superseded/{stamp()}"
 
 
 class StoreError(OSError):
@@ -77,13 +89,13 @@ class ResultsStore:
         }
         return [rows[run_id] for run_id in sorted(rows)]
 
-    def run_ids(self, suite: str) -> list[str]:
-        """List a suite's runs, also those whose rows cannot be read."""
+    def run_ids(self) -> list[str]:
+        """List the runs, also those whose rows cannot be read."""
         paths = self._files("runs")
         stems = {Path(path).stem for path in paths if not is_packed(path)}
         for path in filter(is_packed, paths):
             stems |= {row["run_id"] for row in self._read_table(path, RUN_SCHEMA)}
-        return sorted(stem for stem in stems if stem.startswith(f"{suite}-"))
+        return sorted(stems)
 
     def read_epochs(self, run_id: str) -> list[EpochRow]:
         """Read a run's epochs in order; empty where none is done."""
@@ -138,6 +150,29 @@ class ResultsStore:
             for run_id in run_ids:
                 for dataset in ("runs", "epochs", "predictions"):
                     self.move(f"{dataset}/{run_id}.parquet", f"{folder}/{dataset}/{run_id}.parquet")
+
+    def set_leftovers_aside(self, run_id: str, folder: str) -> None:
+        """Move below another folder what files of its own a run without a row has left."""
+        for dataset in ("epochs", "predictions"):
+            name = f"{dataset}/{run_id}.parquet"
+            self.move(name, f"{folder}/{name}")
+
+    def sha256(self, name: str) -> str | None:
+        """Give the digest of a file's bytes; None where there is none."""
+        path = f"{self._root}/{name}"
+        if self._filesystem.get_file_info(path).type != fs.FileType.File:
+            return None
+        digest = hashlib.sha256()
+        with self._filesystem.open_input_stream(path) as stream:
+            while part := stream.read(2**20):
+                digest.update(part)
+        return digest.hexdigest()
+
+    def remove(self, name: str) -> None:
+        """Remove a file if it exists."""
+        path = f"{self._root}/{name}"
+        if self._filesystem.get_file_info(path).type == fs.FileType.File:
+            self._filesystem.delete_file(path)
 
     def move(self, name: str, new_name: str) -> None:
         """Move a file if it exists."""

@@ -14,9 +14,11 @@ from sa2vp.data.options import DataOptions
 from sa2vp.data.tasks import Task
 from sa2vp.training.allocator import keep_freed_memory
 from sa2vp.training.build import build_run, input_size
+from sa2vp.training.checkpoint import CheckpointError
 from sa2vp.training.failures import RunFailedError
 from sa2vp.training.run import TrainingRun
 from sa2vp.training.settings import SA2VPSettings
+from sa2vp.tuning.provenance import gather_provenance
 from sa2vp.tuning.record import PREDICTIONS
 from sa2vp.tuning.run_log import describe_epoch, log, show_in_title, start_log
 from sa2vp.tuning.shared_backbone import SharedBackbone, open_backbone
@@ -27,9 +29,10 @@ class SA2VPTrainable(tune.Trainable):
 
     The configuration holds ``run_id``, ``task`` (its name), ``task_row`` and ``data`` (as
     :class:`Task` and :class:`DataOptions` take them), ``phase``, ``settings`` (as
-    :class:`SA2VPSettings` takes them), ``precision``, ``threads``, ``resume`` (the URI of a
-    checkpoint, or None) and ``resources`` (of Ray, by name). Actors are reused: the backbone stays
-    from run to run.
+    :class:`SA2VPSettings` takes them), ``identity`` and ``start`` (as
+    :meth:`~sa2vp.training.run.TrainingRun.identify` takes them), ``precision``, ``threads``,
+    ``checkpoints`` (URIs, the first to be tried first) and ``resources`` (of Ray, by name). Actors
+    are reused: the backbone stays from run to run.
     """
 
     def __repr__(self) -> str:
@@ -68,11 +71,12 @@ class SA2VPTrainable(tune.Trainable):
         self._run.save(Path(checkpoint_dir))
 
     def load_checkpoint(self, checkpoint: dict[str, Any] | str | None) -> None:
-        """Continue the run, after its worker was lost."""
-        self._run.restore(Path(str(checkpoint)))
-        log(self._run_id, f"goes on after epoch {self._run.epoch}")
+        """Continue the run, after its worker was lost; from what there is where this is damaged."""
+        if not take_up(self._run, tune.Checkpoint(str(checkpoint)), self._run_id):
+            self._start(self._configuration)
 
     def _start(self, config: dict[str, Any]) -> None:
+        self._configuration = config
         self._run_id = config["run_id"]
         self._run = start_run(config, self._backbone)
         self._facts = facts_of(self._run, self._backbone) | {"workers": 1}
@@ -97,6 +101,31 @@ def start_run(
     """
     if device is None:
         device = torch.device("cuda" if config["resources"].get("GPU", 0) > 0 else "cpu")
+    start_log(config["run_id"], config["settings"])
+    for checkpoint in config["checkpoints"]:
+        run = _build(config, shared, device)
+        if take_up(run, tune.Checkpoint(checkpoint), config["run_id"]):
+            return run
+    return _build(config, shared, device)
+
+
+def take_up(run: TrainingRun, checkpoint: tune.Checkpoint, run_id: str) -> bool:
+    """Continue a run that was just built from a checkpoint, unless it is damaged or another run's.
+
+    Returns:
+        Whether it continues from there. If not, build it anew.
+    """
+    try:
+        with checkpoint.as_directory() as directory:
+            run.restore(Path(directory))
+    except (CheckpointError, OSError) as error:
+        log(run_id, f"a checkpoint is passed over: {error}")
+        return False
+    log(run_id, f"goes on after epoch {run.epoch}")
+    return True
+
+
+def _build(config: dict[str, Any], shared: SharedBackbone, device: torch.device) -> TrainingRun:
     run = build_run(
         Task(**config["task_row"]),
         open_backbone(shared),
@@ -106,17 +135,16 @@ def start_run(
         precision=config["precision"],
         device=device,
     )
-    if config["resume"] is not None:
-        with tune.Checkpoint(config["resume"]).as_directory() as directory:
-            run.restore(Path(directory))
-    start_log(config["run_id"], config["settings"], run.epoch)
+    run.identify(config["identity"] | {"backbone": shared.fingerprint}, start=config["start"])
     return run
 
 
 def facts_of(run: TrainingRun, shared: SharedBackbone) -> dict[str, Any]:
     """Give what every result of a run repeats."""
-    backbone = open_backbone(shared)
+    backbone, provenance = open_backbone(shared), gather_provenance()
     return {
+        "versions": provenance.versions,
+        "commit": provenance.commit,
         "epochs_planned": run.settings.epochs,
         "trainable_params": run.model.count_learned(),
         "backbone_params": sum(p.numel() for p in backbone.parameters()),

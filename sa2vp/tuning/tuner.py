@@ -14,8 +14,7 @@ from sa2vp.tuning.monitoring import ExportMetrics
 from sa2vp.tuning.plan import SearchPlan
 from sa2vp.tuning.protocol import ProtocolSearcher
 from sa2vp.tuning.record import RunRecord
-from sa2vp.tuning.session import stamp
-from sa2vp.tuning.store import ResultsStore
+from sa2vp.tuning.store import ResultsStore, stamp
 from sa2vp.tuning.study_file import KeepStudies
 
 MAX_WORKER_FAILURES = 2
@@ -75,18 +74,21 @@ def make_scheduler(plan: SearchPlan, record: RunRecord) -> PerTaskASHA:
     """Rebuild ASHA's rungs from the record, before anything else is decided on it.
 
     A search may have been killed between the last epoch of a run, or ASHA's decision to stop it,
-    and the entry of its end. What is certain of that end is entered now.
+    and the entry of its end. What is certain of that end is entered now. A final run has ended once
+    its weights are there too; else its last epoch is trained again.
     """
     scheduler = PerTaskASHA(
         plan.tasks, plan.epochs, plan.grace_epochs, plan.reduction_factor, plan.brackets
     )
     for task in plan.tasks:
         for row in record.of(task, "search"):
-            goes_on = scheduler.replay(task, record.epochs[row.run_id])
-            if row.status == "running" and not goes_on:
+            epochs = record.epochs[row.run_id]
+            scheduler.replay(task, epochs)
+            if row.status == "running" and epochs and epochs[-1].decision == "stop":
                 record.close(row.run_id)
     for row in record.runs.values():
-        if row.status == "running" and row.epochs_done == row.epochs_planned:
+        done = row.status == "running" and row.epochs_done == row.epochs_planned
+        if done and (row.phase != "final" or record.has_weights(row)):
             record.close(row.run_id)
     return scheduler
 

@@ -33,6 +33,7 @@ from sa2vp.tuning.trainable import (
     predictions_of,
     set_up_process,
     start_run,
+    take_up,
 )
 
 WAIT_SECONDS = 0.5
@@ -104,7 +105,8 @@ def train_on_workers(config: dict[str, Any], folder: str, backbone: SharedBackbo
         run_config=train.RunConfig(
             storage_path=f"{folder}/{config['run_id']}",
             name="workers",
-            checkpoint_config=train.CheckpointConfig(num_to_keep=1),
+            # The last epoch's is saved before its row is entered: until then the one before counts.
+            checkpoint_config=train.CheckpointConfig(num_to_keep=2),
             # Tune counts lost workers, whatever the number of workers.
             failure_config=train.FailureConfig(max_failures=0),
         ),
@@ -151,9 +153,9 @@ def train_as_worker(config: dict[str, Any]) -> None:
     run = start_run(config, config["backbone"], get_device())
     facts = facts_of(run, config["backbone"]) | {"workers": config["workers"]}
     checkpoint = train.get_checkpoint()
-    if checkpoint is not None:
-        with checkpoint.as_directory() as directory:
-            run.restore(Path(directory))
+    if checkpoint is not None and not take_up(run, checkpoint, config["run_id"]):
+        run = start_run(config, config["backbone"], get_device())
+    run.agree_on_epoch()
     while not run.finished:
         try:
             metrics = asdict(run.run_epoch()) | facts
@@ -165,10 +167,9 @@ def train_as_worker(config: dict[str, Any]) -> None:
             log(config["run_id"], describe_epoch(metrics))
             result = {"done": run.finished, **metrics, **predictions_of(run)}
             ray.get(exchange.hand_in.remote(result))
-        if not run.finished:
-            if first:
+            if not run.finished:
                 ray.get(exchange.decision.remote())
-            keep(run, first=first)
+        keep(run, first=first)
 
 
 def keep(run: TrainingRun, *, first: bool) -> None:

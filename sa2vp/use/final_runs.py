@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 
 from ray import tune
@@ -11,7 +10,6 @@ from torch import Tensor
 
 from sa2vp.data.tasks import CUSTOM_TRANSFORM, TASKS
 from sa2vp.training.checkpoint import Checkpoint, CheckpointError
-from sa2vp.tuning.protocol import run_settings
 from sa2vp.tuning.record import METHOD, RunRecord
 from sa2vp.tuning.rows import RunRow
 from sa2vp.tuning.session import data_file, read_json
@@ -126,20 +124,18 @@ def _learned_arrays(store: ResultsStore, row: RunRow) -> dict[str, Tensor]:
     Raises:
         UseError: it is gone or damaged.
     """
-    record = RunRecord(store, row.suite)
-    folder = record.newest_checkpoint(row.run_id, asdict(run_settings(row)))
     gone = (
         f"run {row.run_id!r}: no checkpoint of its last epoch under {store.uri}/tune; "
         "choose another with --run, or search again with --fresh"
     )
-    if folder is None:
-        raise UseError(gone)
-    try:
-        with tune.Checkpoint(folder).as_directory() as directory:
-            checkpoint = Checkpoint.load(Path(directory))
-    except CheckpointError as error:
-        raise UseError(f"{gone} ({error})") from error
-    arrays = checkpoint.part("learned/")
-    if checkpoint.epoch != row.epochs_planned or "head.bias" not in arrays:
-        raise UseError(gone)
-    return arrays
+    for place in RunRecord(store, row.suite).checkpoints(row):
+        try:
+            with tune.Checkpoint(place).as_directory() as directory:
+                checkpoint = Checkpoint.load(Path(directory))
+        except (CheckpointError, OSError) as error:
+            gone = f"{gone} ({error})"
+            continue
+        arrays = checkpoint.part("learned/")
+        if checkpoint.epoch == row.epochs_planned and "head.bias" in arrays:
+            return arrays
+    raise UseError(gone)

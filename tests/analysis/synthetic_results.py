@@ -23,6 +23,7 @@ def run_row(run_id: str, *, begin: float = 0, minutes: float | None = 10, **chan
     started = NOON + begin * MINUTE
     return {
         "run_id": run_id,
+        "uid": f"uid of {run_id}",
         "suite": suite,
         "task": task,
         "backbone": "demo",
@@ -39,8 +40,10 @@ def run_row(run_id: str, *, begin: float = 0, minutes: float | None = 10, **chan
         "reason": None,
         "epochs_done": 2,
         "last_val_top1": 90.0,
+        "last_val_loss": 1.0,
         "best_val_top1": 91.0,
         "test_top1": 90.0 if phase == "final" else None,
+        "test_top1_at_best_val": 91.5 if phase == "final" else None,
         "best_epoch_test_top1": 92.0 if phase == "final" else None,
         "trainable_params": 2_000,
         "backbone_params": 80_000,
@@ -49,6 +52,8 @@ def run_row(run_id: str, *, begin: float = 0, minutes: float | None = 10, **chan
         "data_fingerprint": "f00d",
         "versions": json.dumps({"torch": "2.6.0"}),
         "commit": "0123456789abcdef",
+        "earlier_versions": None,
+        "starts": 1,
         "started_at": started,
         "finished_at": None if minutes is None else started + minutes * MINUTE,
         "dropout": 0.0,
@@ -77,6 +82,7 @@ def epoch_rows(run_id: str, seconds: float, epochs: int = 2) -> list[Row]:
             "test_top1": None,
             "seconds": seconds,
             "images_per_second": 100.0,
+            "decision": None,
         }
         for epoch in range(1, epochs + 1)
     ]

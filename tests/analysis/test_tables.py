@@ -2,10 +2,16 @@
 
 import pandas as pd
 import pytest
-from synthetic_results import epoch_rows, epochs_frame, linear, run_row, runs_frame
+from synthetic_results import epochs_frame, linear, run_row, runs_frame
 
 from analysis.published import read_accuracy, sa2vp_accuracy
-from analysis.tables import counted_runs, left_out_runs, search_summary, task_results
+from analysis.tables import (
+    counted_runs,
+    left_out_runs,
+    outdated_results,
+    search_summary,
+    task_results,
+)
 
 NOTHING_PUBLISHED = sa2vp_accuracy(read_accuracy(), "demo")
 NO_EPOCHS = epochs_frame([])
@@ -122,7 +128,7 @@ def test_groups_have_means_of_their_own() -> None:
 
 
 def test_search_summary_counts_and_names_the_best_trial(demo_frame: pd.DataFrame) -> None:
-    (row,) = search_summary(demo_frame, NO_EPOCHS, NOTHING_PUBLISHED).to_dict("records")
+    (row,) = search_summary(demo_frame, NOTHING_PUBLISHED).to_dict("records")
     counts = {name: row[name] for name in ("trials", "completed", "stopped", "failed", "running")}
     assert counts == {"trials": 4, "completed": 1, "stopped": 1, "failed": 1, "running": 1}
     assert row["epochs"] == 5  # 1 + 2 + 2 + 0
@@ -133,36 +139,44 @@ def test_search_summary_counts_and_names_the_best_trial(demo_frame: pd.DataFrame
 
 def test_equal_accuracy_is_decided_by_validation_loss_then_parameters() -> None:
     names = [f"demo-digits-search-000{number}" for number in range(3)]
-    trials = [run_row(name, trainable_params=3_000 - n) for n, name in enumerate(names)]
-    losses = [{"val_loss": loss} for loss in (0.9, 0.7, 0.7)]
-    epochs = [
-        row | loss
-        for n, loss in zip(names, losses, strict=True)
-        for row in epoch_rows(n, seconds=1)
+    trials = [
+        run_row(name, trainable_params=3_000 - n, last_val_loss=loss)
+        for n, (name, loss) in enumerate(zip(names, (0.9, 0.7, 0.7), strict=True))
     ]
-    (row,) = search_summary(runs_frame(trials), epochs_frame(epochs), NOTHING_PUBLISHED).to_dict(
-        "records"
-    )
+    (row,) = search_summary(runs_frame(trials), NOTHING_PUBLISHED).to_dict("records")
     assert row["best_run_id"] == names[2]
 
 
-def test_the_best_trial_is_the_one_that_final_runs_repeat() -> None:
-    confirmed = {"inter_dim": 16, "last_val_top1": 88.0}
-    runs = [
-        run_row("demo-digits-search-0000", inter_dim=8, last_val_top1=90.0),
-        run_row("demo-digits-search-0001", **confirmed),
-        run_row("demo-digits-confirm-0001-seed1", **confirmed | {"last_val_top1": 91.0}),
-        run_row("demo-digits-final-seed1", **confirmed | {"test_top1": 89.0}),
+CONFIRMED = [
+    run_row("demo-digits-search-0000", inter_dim=8, last_val_top1=90.0),
+    run_row("demo-digits-search-0001", inter_dim=16, last_val_top1=88.0),
+    run_row("demo-digits-confirm-0000-seed1", inter_dim=8, last_val_top1=80.0),
+    run_row("demo-digits-confirm-0001-seed1", inter_dim=16, last_val_top1=91.0),
+]
+
+
+def test_confirming_runs_decide_before_there_is_a_final_run() -> None:
+    others = [
         run_row("demo-location-search-0000", inter_dim=16, last_val_top1=70.0),
         run_row("demo-location-search-0001", inter_dim=8, last_val_top1=71.0),
     ]
-    rows = search_summary(runs_frame(runs), NO_EPOCHS, NOTHING_PUBLISHED)
+    rows = search_summary(runs_frame([*CONFIRMED, *others]), NOTHING_PUBLISHED)
     assert rows["best_run_id"].tolist() == ["demo-digits-search-0001", "demo-location-search-0001"]
     assert rows["last_val_top1"].tolist() == [88.0, 71.0]
+
+
+def test_final_runs_of_a_setting_that_is_no_longer_the_best_are_named() -> None:
+    final = run_row("demo-digits-final-seed1", inter_dim=16, test_top1=89.0)
+    better = run_row("demo-digits-search-0002", inter_dim=32, last_val_top1=95.0)
+    assert outdated_results(runs_frame([*CONFIRMED, final])).empty
+    outdated = outdated_results(runs_frame([*CONFIRMED, final, better])).to_dict("records")
+    assert outdated == [{"task": "digits", "best_run_id": "demo-digits-search-0002"}]
+    # Of a recipe's runs there are no trials, and nothing that could be better.
+    assert outdated_results(runs_frame([final])).empty
 
 
 def test_without_trials_or_final_runs_the_frames_are_empty() -> None:
     trial = runs_frame([run_row("demo-digits-search-0001", minutes=None, last_val_top1=None)])
     assert task_results(trial, NOTHING_PUBLISHED).empty
-    assert search_summary(trial, NO_EPOCHS, NOTHING_PUBLISHED)["last_val_top1"].isna().all()
-    assert search_summary(trial.iloc[:0], NO_EPOCHS, NOTHING_PUBLISHED).empty
+    assert search_summary(trial, NOTHING_PUBLISHED)["last_val_top1"].isna().all()
+    assert search_summary(trial.iloc[:0], NOTHING_PUBLISHED).empty

@@ -128,13 +128,21 @@ def test_damaged_or_foreign_checkpoints_are_refused(tmp_path: Path) -> None:
     counters = tmp_path / "state.json"
     whole = counters.read_text()
     counters.write_text(whole.replace('"epoch": 1', '"epoch": 2'))
-    with pytest.raises(CheckpointError, match="not of epoch 2"):
+    with pytest.raises(CheckpointError, match=r"state\.json is not what was saved there"):
         runs.make_run().restore(tmp_path)
     counters.write_text(whole)
+    other = runs.make_run()
+    other.identify({"uid": "of a later run"}, start=1)
+    with pytest.raises(CheckpointError, match="its uid is None, not of a later run"):
+        other.restore(tmp_path)
     arrays = tmp_path / "state.safetensors"
-    arrays.write_bytes(arrays.read_bytes()[:-10])
-    with pytest.raises(CheckpointError, match="not a complete checkpoint"):
-        runs.make_run().restore(tmp_path)
+    content = arrays.read_bytes()
+    for damaged in (content[:-10], content[:-1] + bytes([content[-1] ^ 1])):
+        arrays.write_bytes(damaged)
+        with pytest.raises(
+            CheckpointError, match=r"state\.safetensors is not what was saved there"
+        ):
+            runs.make_run().restore(tmp_path)
     with pytest.raises(CheckpointError, match="nowhere: not a complete checkpoint"):
         runs.make_run().restore(tmp_path / "nowhere")
 

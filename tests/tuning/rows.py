@@ -12,6 +12,7 @@ def run_row(run_id: str, **changes: Any) -> RunRow:
     suite, task, phase, *_ = run_id.split("-")
     values: dict[str, Any] = {
         "run_id": run_id,
+        "uid": f"uid of {run_id}",
         "suite": suite,
         "task": task,
         "backbone": "demo",
@@ -69,5 +70,7 @@ def metrics(epoch: int, val_top1: float, **changes: Any) -> dict[str, Any]:
         "precision": "float32",
         "workers": 1,
         "image_size": 32,
+        "versions": "{}",
+        "commit": None,
     }
     return values | changes

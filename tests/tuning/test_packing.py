@@ -52,7 +52,7 @@ def test_ended_runs_are_packed_and_read_as_before(results: Path) -> None:
     assert files(results, "predictions") == ["1 packed"]
     assert store.read_runs() == runs
     assert {row.run_id: store.read_epochs(row.run_id) for row in runs} == epochs
-    assert store.run_ids("demo") == [row.run_id for row in runs]
+    assert store.run_ids() == [row.run_id for row in runs]
 
 
 def test_tables_read_packed_runs_epochs_and_predictions(results: Path) -> None:

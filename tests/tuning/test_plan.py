@@ -102,17 +102,17 @@ def test_the_demo_starts_from_the_readme_setting_of_the_nearest_task(
     with table.open() as file:
         rows = {(r["benchmark"], r["backbone"], r["task"]): r for r in csv.DictReader(file)}
     row = rows["vtab-1k", "vit_b16", nearest]
-    first = search_spaces.SPACES["demo"][task].first
+    first = search_spaces.SPACES["demo"][task].initial[0]
     assert first["inter_dim"] == int(row["inter_dim"])
     assert first["inter_weight"] == float(row["inter_weight"])
     assert first["lr"] == float(row["lr"])
     assert str(first["batch_size"]) in row["batch_size"].split("|")
 
 
-def test_a_space_whose_first_setting_lies_outside_is_refused() -> None:
+def test_an_initial_configuration_outside_is_refused() -> None:
     ranges = {"lr": LogUniform(1e-4, 1e-2)}
     with pytest.raises(ValueError, match=r"lr=0\.1, outside"):
-        TaskSpace(ranges, {"lr": 0.1})
+        TaskSpace(ranges, ({"lr": 0.1},))
     with pytest.raises(ValueError, match="0 < low < high"):
         LogUniform(0.0, 1.0)
     with pytest.raises(ValueError, match="different values"):

@@ -48,7 +48,7 @@ def test_the_plan_is_what_the_recipe_says(recipe: Path) -> None:
     assert (plan.weight_decay, plan.dropout, plan.precision) == (0.0002, 0.0, "float32")
     setting = {"inter_dim": 8, "inter_weight": 0.5, "lr": 0.005, "batch_size": 20}
     assert plan.recipe is not None
-    assert plan.recipe.setting == plan.space("digits").first == setting
+    assert plan.recipe.setting == plan.space("digits").initial[0] == setting
     assert plan.recipe.test_top1 == {1: 90.5, 3: 91.25}
 
 

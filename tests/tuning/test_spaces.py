@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import csv
+from itertools import product
 from pathlib import Path
 
 import pytest
 
 import search_spaces
 from sa2vp.data.tasks import TASKS
-from search_spaces import task_space
+from search_spaces import remark, task_space
 
 TABLE = Path(search_spaces.__file__).with_name("readme_hyperparameters.csv")
 BACKBONES = {"vit_b16": "vit-b16", "swin_b": "swin-b"}
@@ -23,12 +24,18 @@ def readme_rows() -> list[dict[str, str]]:
 @pytest.mark.parametrize(
     "row", readme_rows(), ids=lambda row: f"{row['benchmark']}-{row['backbone']}-{row['task']}"
 )
-def test_the_readme_s_values_are_searched_and_tried_first(row: dict[str, str]) -> None:
+def test_all_of_the_readme_s_configurations_are_tried_first(row: dict[str, str]) -> None:
     space = task_space(row["benchmark"], row["task"], BACKBONES[row["backbone"]])
-    for name in ("inter_dim", "inter_weight", "batch_size", "lr"):
-        values = [float(value) for value in row[name].split("|")]
-        assert all(value in space.ranges[name] for value in values)
-        assert space.first[name] in values
+    names = ("inter_dim", "inter_weight", "lr", "batch_size")
+    given = product(*([float(value) for value in row[name].split("|")] for name in names))
+    assert [tuple(one[name] for name in names) for one in space.initial] == list(given)
+
+
+def test_a_swin_is_told_where_the_readme_has_nothing_for_it() -> None:
+    remarks = {suite: remark(suite, "swin-b") for suite in ("fgvc", "hta", "vtab-1k", "custom")}
+    assert {suite for suite, text in remarks.items() if text} == {"fgvc", "hta"}
+    assert "configurations of fgvc for a Swin" in (remarks["fgvc"] or "")
+    assert remark("fgvc", "vit-b16") is None
 
 
 def test_every_task_of_the_benchmarks_has_a_row_in_the_readme_and_a_space() -> None:

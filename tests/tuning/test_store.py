@@ -95,7 +95,7 @@ def test_rows_of_another_version_are_refused_with_the_way_out(tmp_path: Path) ->
     pq.write_table(pq.read_table(file).drop_columns(["workers", "versions"]), file)
     with pytest.raises(StoreError, match=r"0000\.parquet lacks versions, workers: .* --fresh"):
         store.read_runs()
-    assert store.run_ids("demo") == ["demo-digits-search-0000"]  # which --fresh sets aside
+    assert store.run_ids() == ["demo-digits-search-0000"]  # which --fresh sets aside
     assert store.run_ids("custom") == []
 
 

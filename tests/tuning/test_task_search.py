@@ -50,7 +50,7 @@ def test_stopped_trials_are_pruned_with_their_epochs_and_failed_ones_failed() ->
 
 
 def test_a_given_setting_is_tried_as_it_is() -> None:
-    assert make_search().suggest_setting("t0", 0, SPACE.first) == dict(SPACE.first)
+    assert make_search().suggest_setting("t0", 0, SPACE.initial[0]) == dict(SPACE.initial[0])
 
 
 @pytest.mark.parametrize("interrupted_after", [1, 6, 11])

@@ -17,14 +17,14 @@ inter_dim = [4, 8]
 inter_weight = { low = 0.1, high = 1 }
 lr = { low = 1e-4, high = 1e-2 }
 batch_size = [20]
-first = { inter_dim = 8, inter_weight = 0.5, lr = 1e-3, batch_size = 20 }
+initial = { inter_dim = 8, inter_weight = 0.5, lr = 1e-3, batch_size = 20 }
 
 [location]
 inter_dim = [64]
 inter_weight = [0.5, 1]
 lr = { low = 1e-3, high = 1e-2 }
 batch_size = [40]
-first = { inter_dim = 64, inter_weight = 1, lr = 1e-3, batch_size = 40 }
+initial = { inter_dim = 64, inter_weight = 1, lr = 1e-3, batch_size = 40 }
 """
 
 
@@ -42,8 +42,15 @@ def test_a_file_is_read_as_written(tmp_path: Path) -> None:
         "lr": LogUniform(1e-4, 1e-2),
         "batch_size": Choice(20),
     }
-    assert spaces["digits"].first["inter_weight"] == 0.5
+    assert spaces["digits"].initial[0]["inter_weight"] == 0.5
     assert spaces["location"].ranges["inter_weight"] == Choice(0.5, 1.0)
+
+
+def test_several_configurations_can_open_a_search(tmp_path: Path) -> None:
+    one = "{ inter_dim = 64, inter_weight = 1, lr = 1e-3, batch_size = 40 }"
+    two = one.replace("inter_weight = 1", "inter_weight = 0.5")
+    spaces = read_spaces(write(tmp_path, GOOD.replace(one, f"[{one}, {two}]")), TASKS)
+    assert [c["inter_weight"] for c in spaces["location"].initial] == [1.0, 0.5]
 
 
 def test_tasks_that_are_not_mentioned_are_left_out(tmp_path: Path) -> None:
@@ -93,11 +100,11 @@ def test_tables_of_tasks_that_are_not_searched_now_are_passed_over(tmp_path: Pat
         ("[0.5, 1]", '["a"]', r"mine\.toml:12: inter_weight: 'a' is no number above 0"),
         ("low = 1e-3", "low = 1", r"mine\.toml:13: lr: bounds must satisfy 0 < low < high"),
         ("low = 1e-3", "low = nan", r"mine\.toml:13: lr: nan is no number above 0"),
-        ("lr = 1e-3, batch_size = 40 }", "batch_size = 40 }", r"mine\.toml:15: first sets"),
+        ("lr = 1e-3, batch_size = 40 }", "batch_size = 40 }", r"mine\.toml:15: initial sets"),
         (
             "inter_weight = 1, lr",
             "inter_weight = 2, lr",
-            r"mine\.toml:15: first has inter_weight=2",
+            r"mine\.toml:15: initial has inter_weight=2",
         ),
     ],
 )

@@ -15,6 +15,7 @@ from test_micro_batch import GPU_ERROR, SmallMemory
 from sa2vp.data.options import DataOptions
 from sa2vp.data.tasks import suite_tasks
 from sa2vp.models import load_backbone
+from sa2vp.training.checkpoint import ARRAYS_FILE
 from sa2vp.tuning.shared_backbone import share_backbone
 from sa2vp.tuning.trainable import SA2VPTrainable, threads_for
 
@@ -39,7 +40,9 @@ def config(phase: str = "search", task: str = "digits", **settings: Any) -> dict
         "phase": phase,
         "precision": "auto",
         "threads": 1,
-        "resume": None,
+        "identity": {"uid": "1", "data": "f00d"},
+        "start": 1,
+        "checkpoints": [],
         "resources": {"CPU": 1.0},
         "settings": SETTINGS | settings,
     }
@@ -77,8 +80,37 @@ def test_a_reused_actor_trains_as_a_new_one_and_a_lost_worker_continues(
     reused.load_checkpoint(str(tmp_path))
     assert without_times(reused.step()) == expected[1]
 
-    assert reused.reset_config(config("final") | {"resume": str(tmp_path)})
+    assert reused.reset_config(config("final") | {"checkpoints": [str(tmp_path)]})
     assert without_times(reused.step()) == expected[1]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"uid": "2"}, {"data": "beef"}, {}],
+    ids=["of an earlier run of this name", "of other data", "damaged"],
+)
+def test_a_checkpoint_that_is_not_this_run_s_or_not_whole_is_passed_over(
+    trainable: type[SA2VPTrainable], tmp_path: Path, changes: dict[str, str]
+) -> None:
+    folders = [tmp_path / "newest", tmp_path / "good"]
+    other = trainable(config() | {"identity": config()["identity"] | changes})
+    other.step()
+    other.save_checkpoint(str(folders[0]))
+    if not changes:  # one bit of an array, in a file of the right size
+        arrays = bytearray((folders[0] / ARRAYS_FILE).read_bytes())
+        arrays[-1] ^= 1
+        (folders[0] / ARRAYS_FILE).write_bytes(arrays)
+    own = trainable(config())
+    expected = [without_times(own.step())]
+    own.save_checkpoint(str(folders[1]))
+    expected.append(without_times(own.step()))
+
+    assert other.reset_config(config() | {"checkpoints": [str(folder) for folder in folders]})
+    assert without_times(other.step()) == expected[1]
+    assert other.reset_config(config() | {"checkpoints": [str(folders[0])]})
+    assert without_times(other.step()) == expected[0]  # from the beginning
+    other.load_checkpoint(str(folders[0]))  # as Tune does after a lost worker
+    assert without_times(other.step()) == expected[0]
 
 
 def test_a_run_that_diverges_reports_its_failure_and_leaves_the_actor_alive(

@@ -16,7 +16,6 @@ from sa2vp.data.tasks import suite_tasks
 from sa2vp.models import load_backbone
 from sa2vp.tuning.options import SearchOptions, make_plan
 from sa2vp.tuning.protocol import ProtocolSearcher
-from sa2vp.tuning.provenance import gather_provenance
 from sa2vp.tuning.record import RunRecord
 from sa2vp.tuning.shared_backbone import share_backbone
 from sa2vp.tuning.store import ResultsStore
@@ -35,8 +34,10 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     record = RunRecord(ResultsStore(str(folder)), "demo")
     (digits,) = suite_tasks("demo", ["digits"])
-    provenance = gather_provenance({"digits": load_task(digits).fingerprint})
-    searcher = ProtocolSearcher(make_plan(options), record, provenance, {"CPU": 1.0}, lambda: 1)
+    fingerprints = {"digits": load_task(digits).fingerprint}
+    searcher = ProtocolSearcher(
+        make_plan(options), record, fingerprints, {"CPU": 1.0}, lambda: 1, "float32"
+    )
     ray.init(num_cpus=1, log_to_driver=False, include_dashboard=False)
     trainable = tune.with_parameters(SA2VPTrainable, backbone=share_backbone(load_backbone("demo")))
     for number in range(3):
