@@ -2,7 +2,7 @@
 
 import pandas as pd
 import pytest
-from synthetic_results import epochs_frame, linear, run_row, runs_frame
+from synthetic_results import linear, run_row, runs_frame
 
 from analysis.published import read_accuracy, sa2vp_accuracy
 from analysis.tables import (
@@ -14,7 +14,6 @@ from analysis.tables import (
 )
 
 NOTHING_PUBLISHED = sa2vp_accuracy(read_accuracy(), "demo")
-NO_EPOCHS = epochs_frame([])
 
 
 def by_task(frame: pd.DataFrame) -> pd.DataFrame:

@@ -23,6 +23,8 @@ from searches import (
     workers_of,
 )
 
+from sa2vp.use.final_runs import load_final_run
+
 
 def test_every_run_is_a_row_that_leads_back_to_its_making(finished: Path) -> None:
     runs = read(finished, "runs").set_index("run_id")
@@ -164,6 +166,8 @@ def test_two_workers_a_trial_of_which_one_is_lost_reach_what_one_does(
     runs = read(tmp_path, "runs")
     assert list(runs["run_id"]) == ["demo-digits-final-seed1", first]
     assert set(runs["status"]) == {"completed"}
+    weights = load_final_run(str(tmp_path), run_id="demo-digits-final-seed1").arrays
+    assert "head.bias" in weights  # of the last epoch, which is the only one with all of its steps
     alone, together = (
         read(results, "runs").set_index("run_id").loc[first] for results in (finished, tmp_path)
     )

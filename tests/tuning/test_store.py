@@ -96,7 +96,6 @@ def test_rows_of_another_version_are_refused_with_the_way_out(tmp_path: Path) ->
     with pytest.raises(StoreError, match=r"0000\.parquet lacks versions, workers: .* --fresh"):
         store.read_runs()
     assert store.run_ids() == ["demo-digits-search-0000"]  # which --fresh sets aside
-    assert store.run_ids("custom") == []
 
 
 def test_locations_that_cannot_be_written_are_named(tmp_path: Path) -> None:
