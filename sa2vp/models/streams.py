@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from sa2vp.models.attention import AlignedAttention, Heads
 from sa2vp.models.frozen_block import FrozenBlock, run_stacked
 from sa2vp.models.fusion import Fusion
+from sa2vp.models.head import Head, in_float32
 from sa2vp.models.initialisation import TRUNCATED_STD, InitLinear
 from sa2vp.models.learned import LearnedArrays
 
@@ -100,7 +101,7 @@ class TwoStreams(LearnedArrays, ABC):
             Fusion(geometry.fused_dim, inter_dim, dropout, init_linear)
             for _ in range(geometry.fused_blocks)
         )
-        self.head = nn.Linear(geometry.feature_dim, num_classes)
+        self.head = Head(geometry.feature_dim, num_classes)
         nn.init.trunc_normal_(self.prompt, std=TRUNCATED_STD)
         init_linear(self.prompt_proj)
         nn.init.trunc_normal_(self.head.weight, std=TRUNCATED_STD)
@@ -115,14 +116,15 @@ class TwoStreams(LearnedArrays, ABC):
         """Classify normalised images ``(B, 3, height, width)``.
 
         Returns:
-            ``image_logits`` and ``prompt_logits``, ``(B, C)`` each. Predictions use the first.
+            ``image_logits`` and ``prompt_logits``, ``(B, C)`` each, in float32 under autocast too.
+            Predictions use the first.
         """
         image_features, prompt_features = self.forward_features(images)
         return self.head(image_features), self.head(prompt_features)
 
     @abstractmethod
     def forward_features(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Give the features of the image and of the prompt stream, ``(B, D)`` each."""
+        """Give the float32 features of the image and of the prompt stream, ``(B, D)`` each."""
 
     @torch.no_grad()
     def prompt_norms(self) -> Tensor:
@@ -151,6 +153,10 @@ class TwoStreams(LearnedArrays, ABC):
             for index, heads in enumerate(calls)
             if heads[0].q.shape[2] == heads[1].k.shape[2]
         ]
+
+    def _final_norm(self, tokens: Tensor) -> Tensor:
+        """Apply the backbone's last norm in float32, as the head is."""
+        return in_float32(self.backbone.norm, tokens)
 
     def _layer(
         self, index: int, block: FrozenBlock, x: Tensor, p: Tensor, *deep: Tensor

@@ -82,7 +82,7 @@ class SA2VPSwin(TwoStreams):
                     x, p, _ = self._layer(fusion, block, x, p)
                 else:
                     (_, x), (_, p) = run_stacked(block, x, p)
-        return self.backbone.norm(x).mean(1), self.backbone.norm(p).mean(1)
+        return self._final_norm(x).mean(1), self._final_norm(p).mean(1)
 
     def _frozen_blocks(self, stage: Any, rates: Iterator[float]) -> Iterator[FrozenSwinBlock]:
         for block, rate in zip(stage.blocks, rates, strict=False):

@@ -84,7 +84,7 @@ class SA2VPViT(TwoStreams):
                 x, p, (out,) = self._layer(index, block, x, p, self._embed_deep(deep, len(x)))
                 p = p + self.deep_scale[deep] * out
         class_tokens = torch.cat([x[:, 0], p[:, 0]])
-        image_features, prompt_features = self.backbone.norm(class_tokens).chunk(2)
+        image_features, prompt_features = self._final_norm(class_tokens).chunk(2)
         return image_features, prompt_features
 
     def _frozen_blocks(self) -> Iterator[FrozenViTBlock]:
