@@ -1,8 +1,8 @@
 """SA2VP as the paper describes it and the published code computes it, without any shortcut.
 
 The fusion projects both streams again, attends patch by patch in a loop, and every stream has the
-whole batch in every block; gradients are taken everywhere. The backbone's blocks run as timm wrote
-them. The tests hold the models to this, and ``benchmarks/step.py`` measures against it.
+whole batch in every block; gradients are taken everywhere. Attention within a stream runs as timm
+wrote it. The tests hold the models to this, and ``benchmarks/step.py`` measures against it.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+from timm.layers import drop_path
 from timm.models.swin_transformer import SwinTransformer
 from torch import Tensor
 from torch.nn import functional as F
@@ -18,10 +19,10 @@ from sa2vp.models.streams import TwoStreams
 
 
 def forward(model: TwoStreams, images: Tensor, fusion: str = "exact") -> tuple[Tensor, Tensor]:
-    """Compute both logits, ``(B, C)`` each, with a model's arrays; no dropout, no stochastic depth.
+    """Compute both logits, ``(B, C)`` each.
 
     Args:
-        model: whose learned arrays and backbone are used.
+        model: whose learned arrays, backbone and rates are used, in the mode that it is in.
         images: normalised, ``(B, 3, height, width)``.
         fusion: ``exact`` or ``acc``.
     """
@@ -79,10 +80,12 @@ def _fuse(
 ) -> Tensor:
     """Adapt ``q_stream`` to ``kv_stream``; what is added to it after the block."""
     class_token = not isinstance(model.backbone, SwinTransformer)
-    attended = cross_attention(block, q_stream, kv_stream, fusion, class_token=class_token)
     learned: Any = model.fusion[index]
-    hidden = F.gelu(learned.down(learned.norm(attended + q_stream)))
-    adapted: Tensor = model.inter_weight * learned.up(hidden)
+    dropout = learned.dropout
+    attended = cross_attention(block, q_stream, kv_stream, fusion, class_token=class_token)
+    normed = learned.norm(dropout(attended) + q_stream)
+    hidden = dropout(F.gelu(learned.down(normed)))
+    adapted: Tensor = model.inter_weight * dropout(learned.up(hidden))
     return adapted
 
 
@@ -94,37 +97,55 @@ def _vit_features(model: TwoStreams, images: Tensor, fusion: str) -> tuple[Tenso
     class_token = backbone.cls_token.expand(len(images), -1, -1)
     x = torch.cat([class_token, backbone.patch_embed(images)], dim=1) + backbone.pos_embed
     p = model.prompt_proj(model.prompt.expand(len(images), -1, -1)) + backbone.pos_embed
+    x, p = learned.dropout(x), learned.dropout(p)
+
+    def run(block: Any, tokens: Tensor) -> Tensor:
+        tokens = tokens + block.ls1(block.attn(block.norm1(tokens)))
+        hidden = learned.dropout(block.mlp.act(block.mlp.fc1(block.norm2(tokens))))
+        branch: Tensor = block.ls2(learned.dropout(block.mlp.fc2(hidden)))
+        return tokens + branch
+
     for index, block in enumerate(backbone.blocks):
         if index in thirds:
             adapted = _fuse(model, index, block, p, x, fusion)
-            x, p = block(x), block(p)
+            x, p = run(block, x), run(block, p)
             if index > 0:
                 j = thirds.index(index) - 1
                 deep = learned.deep_prompt[j].expand(len(images), -1, -1)
-                p = p + learned.deep_scale[j] * block(learned.deep_proj[j](deep))
+                p = p + learned.deep_scale[j] * run(block, learned.deep_proj[j](deep))
             p = p + adapted
         else:
             adapted = _fuse(model, index, block, x, p, fusion)
-            x, p = block(x) + adapted, block(p)
+            x, p = run(block, x) + adapted, run(block, p)
     return backbone.norm(x)[:, 0], backbone.norm(p)[:, 0]
 
 
 def _swin_features(model: TwoStreams, images: Tensor) -> tuple[Tensor, Tensor]:
+    learned: Any = model
     backbone: Any = model.backbone
     depths = [len(stage.blocks) for stage in backbone.layers]
     x = backbone.patch_embed(images)
     p = backbone.patch_embed.norm(model.prompt_proj(model.prompt.expand(len(images), -1, -1)))
     p = p.view(x.shape)
+    rates = iter(learned.drop_path_rates)
+
+    def run(block: Any, tokens: Tensor, rate: float) -> Tensor:
+        attended = block._attn(block.norm1(tokens))
+        tokens = tokens + drop_path(attended, rate, model.training)
+        branch = block.mlp(block.norm2(tokens))
+        out: Tensor = tokens + drop_path(branch, rate, model.training)
+        return out
+
     for stage, depth in zip(backbone.layers, depths, strict=True):
         x, p = stage.downsample(x), stage.downsample(p)
-        for index, block in enumerate(stage.blocks):
+        for index, (block, rate) in enumerate(zip(stage.blocks, rates, strict=False)):
             if depth != max(depths):
-                x, p = block(x), block(p)
+                x, p = run(block, x, rate), run(block, p, rate)
                 continue
             prompts_adapt = index in (0, depth // 3, 2 * depth // 3)
             q, kv = (p, x) if prompts_adapt else (x, p)
             fused = _fuse(model, index, block, q.flatten(1, 2), kv.flatten(1, 2), "exact")
-            x, p = block(x), block(p)
+            x, p = run(block, x, rate), run(block, p, rate)
             adapted = fused.view(x.shape)
             x, p = (x, p + adapted) if prompts_adapt else (x + adapted, p)
     return backbone.norm(x).mean((1, 2)), backbone.norm(p).mean((1, 2))

@@ -6,6 +6,8 @@ import torch
 from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
 
+from sa2vp.models.head import Head
+from sa2vp.models.initialisation import TRUNCATED_STD
 from sa2vp.models.learned import LearnedArrays
 
 
@@ -19,8 +21,8 @@ class LinearProbe(LearnedArrays):
 
     def __init__(self, dim: int, num_classes: int) -> None:
         super().__init__()
-        self.head = nn.Linear(dim, num_classes)
-        nn.init.trunc_normal_(self.head.weight, std=0.02)
+        self.head = Head(dim, num_classes)
+        nn.init.trunc_normal_(self.head.weight, std=TRUNCATED_STD)
 
     def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
         """Classify ``(B, D)`` features; the logits stand for both streams, which are one here."""

@@ -17,7 +17,9 @@ from torch import Tensor, nn
 
 from sa2vp.models.attention import AlignedAttention, Heads
 from sa2vp.models.frozen_block import FrozenBlock, run_stacked
-from sa2vp.models.fusion import Fusion, init_projection
+from sa2vp.models.fusion import Fusion
+from sa2vp.models.head import Head, in_float32
+from sa2vp.models.initialisation import TRUNCATED_STD, InitLinear
 from sa2vp.models.learned import LearnedArrays
 
 
@@ -71,6 +73,7 @@ class TwoStreams(LearnedArrays, ABC):
         inter_dim: channels of the prompts and of the fusion's bottleneck.
         inter_weight: the weight of the fusion's output in the stream it adapts.
         dropout: rate in the fusion while training.
+        init_linear: gives the learned Linears but the head their initial values.
     """
 
     backbone: Any  # every attribute of a module is "Tensor | Module" to mypy
@@ -85,6 +88,7 @@ class TwoStreams(LearnedArrays, ABC):
         inter_dim: int,
         inter_weight: float,
         dropout: float,
+        init_linear: InitLinear,
     ) -> None:
         super().__init__()
         self.backbone = backbone.requires_grad_(False).eval()
@@ -94,12 +98,13 @@ class TwoStreams(LearnedArrays, ABC):
         self.prompt = nn.Parameter(torch.empty(1, geometry.prompt_tokens, inter_dim))
         self.prompt_proj = nn.Linear(inter_dim, geometry.prompt_dim)
         self.fusion = nn.ModuleList(
-            Fusion(geometry.fused_dim, inter_dim, dropout) for _ in range(geometry.fused_blocks)
+            Fusion(geometry.fused_dim, inter_dim, dropout, init_linear)
+            for _ in range(geometry.fused_blocks)
         )
-        self.head = nn.Linear(geometry.feature_dim, num_classes)
-        nn.init.trunc_normal_(self.prompt, std=0.02)
-        init_projection(self.prompt_proj)
-        nn.init.trunc_normal_(self.head.weight, std=0.02)
+        self.head = Head(geometry.feature_dim, num_classes)
+        nn.init.trunc_normal_(self.prompt, std=TRUNCATED_STD)
+        init_linear(self.prompt_proj)
+        nn.init.trunc_normal_(self.head.weight, std=TRUNCATED_STD)
 
     def train(self, mode: bool = True) -> TwoStreams:
         """Switch the learned parts; the backbone stays in evaluation mode, its dropout is ours."""
@@ -111,14 +116,15 @@ class TwoStreams(LearnedArrays, ABC):
         """Classify normalised images ``(B, 3, height, width)``.
 
         Returns:
-            ``image_logits`` and ``prompt_logits``, ``(B, C)`` each. Predictions use the first.
+            ``image_logits`` and ``prompt_logits``, ``(B, C)`` each, in float32 under autocast too.
+            Predictions use the first.
         """
         image_features, prompt_features = self.forward_features(images)
         return self.head(image_features), self.head(prompt_features)
 
     @abstractmethod
     def forward_features(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Give the features of the image and of the prompt stream, ``(B, D)`` each."""
+        """Give the float32 features of the image and of the prompt stream, ``(B, D)`` each."""
 
     @torch.no_grad()
     def prompt_norms(self) -> Tensor:
@@ -147,6 +153,10 @@ class TwoStreams(LearnedArrays, ABC):
             for index, heads in enumerate(calls)
             if heads[0].q.shape[2] == heads[1].k.shape[2]
         ]
+
+    def _final_norm(self, tokens: Tensor) -> Tensor:
+        """Apply the backbone's last norm in float32, as the head is."""
+        return in_float32(self.backbone.norm, tokens)
 
     def _layer(
         self, index: int, block: FrozenBlock, x: Tensor, p: Tensor, *deep: Tensor

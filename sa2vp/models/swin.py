@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from sa2vp.models.attention import FUSIONS
 from sa2vp.models.frozen_block import run_stacked
+from sa2vp.models.initialisation import init_truncated
 from sa2vp.models.streams import Geometry, TwoStreams
 from sa2vp.models.swin_block import FrozenSwinBlock
 
@@ -61,6 +62,7 @@ class SA2VPSwin(TwoStreams):
             inter_dim=inter_dim,
             inter_weight=inter_weight,
             dropout=dropout,
+            init_linear=init_truncated,
         )
         depth = sum(len(stage.blocks) for stage in backbone.layers)
         self.drop_path_rates = torch.linspace(0, drop_path, depth).tolist()
@@ -80,7 +82,7 @@ class SA2VPSwin(TwoStreams):
                     x, p, _ = self._layer(fusion, block, x, p)
                 else:
                     (_, x), (_, p) = run_stacked(block, x, p)
-        return self.backbone.norm(x).mean(1), self.backbone.norm(p).mean(1)
+        return self._final_norm(x).mean(1), self._final_norm(p).mean(1)
 
     def _frozen_blocks(self, stage: Any, rates: Iterator[float]) -> Iterator[FrozenSwinBlock]:
         for block, rate in zip(stage.blocks, rates, strict=False):

@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 from sa2vp.models.attention import FUSIONS
 from sa2vp.models.dropout import Dropout
-from sa2vp.models.fusion import init_projection
+from sa2vp.models.initialisation import TRUNCATED_STD, init_xavier
 from sa2vp.models.streams import Geometry, TwoStreams
 from sa2vp.models.vit_block import FrozenViTBlock
 
@@ -32,8 +32,8 @@ class SA2VPViT(TwoStreams):
         inter_dim: channels of the prompts and of the fusion's bottleneck.
         inter_weight: the weight of the fusion's output in the stream it adapts.
         fusion: a name in :data:`~sa2vp.models.attention.FUSIONS`.
-        dropout: the published code's rate while training: after both embeddings, in the frozen
-            MLPs, after the fusion's attention and in its bottleneck.
+        dropout: the published code's rate while training: after both embeddings, twice in
+            each frozen MLP and three times in each fusion.
     """
 
     def __init__(
@@ -61,15 +61,16 @@ class SA2VPViT(TwoStreams):
             inter_dim=inter_dim,
             inter_weight=inter_weight,
             dropout=dropout,
+            init_linear=init_xavier,
         )
         self.dropout = Dropout(dropout)
         self.deep_prompt = nn.Parameter(torch.empty(2, *self.prompt.shape))
         deep_proj = [nn.Linear(inter_dim, dim) for _ in range(2)]
         self.deep_proj = nn.ModuleList(deep_proj)
         self.deep_scale = nn.Parameter(torch.empty(2, dim))
-        nn.init.trunc_normal_(self.deep_prompt, std=0.02)
+        nn.init.trunc_normal_(self.deep_prompt, std=TRUNCATED_STD)
         for linear in deep_proj:
-            init_projection(linear)
+            init_xavier(linear)
         nn.init.normal_(self.deep_scale, std=0.02)
 
     def forward_features(self, images: Tensor) -> tuple[Tensor, Tensor]:
@@ -83,7 +84,7 @@ class SA2VPViT(TwoStreams):
                 x, p, (out,) = self._layer(index, block, x, p, self._embed_deep(deep, len(x)))
                 p = p + self.deep_scale[deep] * out
         class_tokens = torch.cat([x[:, 0], p[:, 0]])
-        image_features, prompt_features = self.backbone.norm(class_tokens).chunk(2)
+        image_features, prompt_features = self._final_norm(class_tokens).chunk(2)
         return image_features, prompt_features
 
     def _frozen_blocks(self) -> Iterator[FrozenViTBlock]:

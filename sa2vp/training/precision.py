@@ -50,11 +50,11 @@ class MixedPrecision:
         self._scaler = GradScaler(device.type, enabled=name == "float16")
 
     def forward(self, model: nn.Module, inputs: Tensor) -> tuple[Tensor, Tensor]:
-        """Give the model's two logits, in float32."""
+        """Give the model's two logits; its head keeps them in float32."""
         lower = self._dtype != torch.float32
         with torch.autocast(self._device_type, self._dtype if lower else None, enabled=lower):
             image_logits, prompt_logits = model(inputs)
-        return image_logits.float(), prompt_logits.float()
+        return image_logits, prompt_logits
 
     def backward(self, loss: Tensor) -> None:
         """Add a loss's gradients, scaled where the format needs it."""

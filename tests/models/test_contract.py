@@ -7,6 +7,7 @@ import copy
 import pytest
 import torch
 from families import FAMILIES, Family, randomised, without_randomness
+from torch.nn import functional as F
 
 from sa2vp.models import create_sa2vp
 from sa2vp.training.generators import generator_states, restore_generators, seed_everything
@@ -122,6 +123,27 @@ def test_autocast_to_bfloat16_comes_close(family: Family) -> None:
     for lower, full in zip(low, model.forward_features(family.images(4)), strict=True):
         error = (lower.float() - full).norm() / full.norm()
         assert 0 < error < 0.1
+
+
+def test_autocast_leaves_the_last_norm_and_the_head_in_float32(family: Family) -> None:
+    model = randomised(family.make(num_classes=5)).eval()
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        both = model.forward_features(family.images(4)), model(family.images(4))
+    for features, logits in zip(*both, strict=True):
+        assert torch.equal(logits, F.linear(features, model.head.weight, model.head.bias))
+        for tensor in (features, logits):
+            assert tensor.dtype == torch.float32
+            assert not torch.equal(tensor, tensor.bfloat16().float())
+
+
+def test_autocast_tells_classes_apart_that_bfloat16_would_not(family: Family) -> None:
+    model = family.make(num_classes=3).eval()
+    with torch.no_grad():
+        model.head.weight.zero_()
+        model.head.bias.copy_(torch.tensor([100.0, 100.1, 99.0]))  # bfloat16 has 100 and 100.5
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        for logits in model(family.images(2)):
+            assert logits.argmax(1).tolist() == [1, 1]
 
 
 def test_fusions_tell_where_they_look(family: Family) -> None:

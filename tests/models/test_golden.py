@@ -1,6 +1,7 @@
 """Every published model against what the published code computes (tests/data/*.npz).
 
-``pytest tests/models/test_golden.py --log-cli-level=INFO`` prints how close they come.
+``pytest tests/models/test_golden.py --log-cli-level=INFO`` prints how close they come, and how much
+of the fusions' output training drops, which these files, of evaluation mode, cannot tell.
 """
 
 from __future__ import annotations
@@ -94,7 +95,7 @@ def model(loaded: SA2VP) -> SA2VP:
         {name: closed_form.learned(name, tuple(array.shape)) for name, array in names.items()}
     )
     loaded.zero_grad()
-    return loaded
+    return loaded.eval()
 
 
 def test_closed_form_draws_the_stated_first_values() -> None:
@@ -162,6 +163,24 @@ def test_adamw_steps(model: SA2VP, golden: dict[str, np.ndarray]) -> None:
     error = np.abs(losses / golden["adamw_losses"] - 1).max()
     logger.info("largest relative error of a loss over three AdamW steps: %.1e", error)
     assert error <= 1e-2
+
+
+@torch.no_grad()
+def test_training_drops_a_tenth_of_the_fusions_output(model: SA2VP) -> None:
+    torch.manual_seed(0)
+    zeros: list[torch.Tensor] = []
+    hooks = [
+        fusion.register_forward_hook(lambda _, __, out: zeros.append((out == 0).flatten()))
+        for fusion in model.fusion
+    ]
+    for mode, share in ((True, 0.1), (False, 0.0)):
+        zeros.clear()
+        model.train(mode)(closed_form.images())
+        dropped = torch.cat(zeros).double().mean().item()
+        logger.info("exact zeros in the fusions' output, training=%s: %.2f %%", mode, 100 * dropped)
+        assert dropped == pytest.approx(share, abs=0.002)
+    for hook in hooks:
+        hook.remove()
 
 
 @pytest.mark.parametrize(

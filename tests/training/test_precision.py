@@ -46,6 +46,19 @@ def test_bfloat16_trains_close_to_float32_and_keeps_float32_arrays() -> None:
     assert {array.dtype for array in arrays.values()} == {torch.float32}
 
 
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_evaluation_tells_classes_apart_that_bfloat16_would_not(precision: str) -> None:
+    run = runs.make_run(precision=precision, test=True)
+    run.run_epoch()
+    run.model.load_trainable_state_dict(
+        run.model.trainable_state_dict()
+        | {"head.weight": torch.zeros(4, 24), "head.bias": torch.tensor([99, 100, 100.1, 99])}
+    )
+    evaluation = run._evaluate(run._val)
+    assert evaluation is not None
+    assert set(evaluation.predicted.tolist()) == {2}
+
+
 def test_float16_with_its_loss_scale_trains_close_to_float32() -> None:
     exact = runs.make_run(dropout=0.0).run_epoch()
     run = float16_run(dropout=0.0)
