@@ -1,0 +1,107 @@
+"""Files that are written whole or not at all, also where the power fails meanwhile.
+
+A file is written under a temporary name in its own folder, synced, renamed, and its folder is
+synced. Whoever looks, at any moment or after a crash of the machine, finds the old file or the new
+one. Every file that others read is written so.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+TEMPORARY = ".sa2vp-"
+"""How temporary names begin. Readers pass over names that begin with a dot."""
+
+LEFT_AFTER_SECONDS = 24 * 3600
+"""A temporary file that nobody has written to for so long was left by a process that was killed."""
+
+_UNKNOWN_TO_FOLDERS = (errno.EINVAL, errno.ENOTSUP)
+"""What file systems answer that cannot sync a folder; they have nothing else to offer."""
+
+
+def write_file(path: Path, content: bytes) -> None:
+    """Write or replace a file; it is on the disk when this returns.
+
+    Args:
+        path: in a folder that exists.
+        content: of the whole file.
+
+    Raises:
+        OSError: it cannot be written; the old file, if any, is as it was. Only where the last step
+            fails, syncing the folder, may the new one be in its place.
+    """
+    with replacing(path) as temporary:
+        temporary.write_bytes(content)
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Give a temporary path for what writes by path; its file replaces ``path`` at the end.
+
+    The temporary file lies in the same folder and has the same suffix. No other process or thread
+    is given the same one. It is removed where anything is raised.
+
+    Args:
+        path: in a folder that exists.
+
+    Raises:
+        OSError: as :func:`write_file`; also where nothing was written.
+    """
+    temporary = path.with_name(f"{TEMPORARY}{secrets.token_hex(8)}{path.suffix}")
+    try:
+        yield temporary
+        _sync(temporary)
+        os.replace(temporary, path)  # noqa: PTH105 - beside the other calls of one layer
+    except BaseException:
+        with suppress(OSError):  # what went wrong before counts
+            temporary.unlink(missing_ok=True)
+        raise
+    sync_folder(path.parent)
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder and its parents, where they are missing; they are on the disk at the end.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    if folder.is_dir():
+        return
+    make_folder(folder.parent)
+    folder.mkdir(exist_ok=True)
+    sync_folder(folder.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Put on the disk which files a folder holds: what was renamed, removed or made in it.
+
+    Raises:
+        OSError: the disk refuses.
+    """
+    try:
+        _sync(folder)
+    except OSError as error:
+        if error.errno not in _UNKNOWN_TO_FOLDERS:
+            raise
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove the temporary files that killed processes have left in a folder."""
+    for temporary in folder.glob(f"{TEMPORARY}*"):
+        with suppress(OSError):  # another process removes it, or it is written after all
+            if time.time() - temporary.stat().st_mtime > LEFT_AFTER_SECONDS:
+                temporary.unlink()
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
