@@ -132,8 +132,8 @@ def _read_file(
         try:
             with filesystem.open_input_file(path) as source:
                 if rows is None:
-                    return pq.ParquetFile(source).read()
-                return pq.read_table(source, filters=rows)
+                    return pq.ParquetFile(source, page_checksum_verification=True).read()
+                return pq.read_table(source, filters=rows, page_checksum_verification=True)
         except (pa.ArrowException, OSError) as error:
             failure = error
     return failure
