@@ -13,8 +13,8 @@ import pyarrow as pa
 from pyarrow import fs
 
 from sa2vp.files import make_folder, sync_folder, write_file
+from sa2vp.parquet import DamagedError, read_parquet, write_parquet
 from sa2vp.tuning.packing import hold_files, is_packed, take_out
-from sa2vp.tuning.parquet import DamagedError, read_parquet, write_parquet
 from sa2vp.tuning.rows import EPOCH_SCHEMA, PREDICTION_SCHEMA, RUN_SCHEMA, EpochRow, RunRow
 
 

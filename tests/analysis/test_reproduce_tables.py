@@ -279,4 +279,4 @@ def test_the_analysis_needs_neither_training_code_nor_ray() -> None:
     loaded = {
         name for name in done.stdout.split() if name.split(".")[0] in ("torch", "ray", "sa2vp")
     }
-    assert loaded == {"sa2vp", "sa2vp.files"}
+    assert loaded == {"sa2vp", "sa2vp.files", "sa2vp.parquet"}

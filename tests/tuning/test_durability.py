@@ -209,19 +209,22 @@ def read_or_named(results: Path, file: Path) -> str:
     return "named" if named else line
 
 
+@pytest.mark.parametrize("kind", ["apart", "packed"])
+@pytest.mark.parametrize("part", ["page", "footer"])
 def test_the_tables_leave_out_predictions_with_a_changed_bit(
-    tmp_path: Path, folders: dict[str, Path]
+    tmp_path: Path, folders: dict[str, Path], kind: str, part: str
 ) -> None:
-    for kind in ("apart", "packed"):
-        results = tmp_path / kind
-        shutil.copytree(folders[kind], results)
-        (file,) = (results / "predictions").iterdir()
-        content = bytearray(file.read_bytes())
-        content[content.index(FINAL.encode())] ^= 4  # in a page, as its text shows
-        file.write_bytes(content)
-        found = read_results(str(results))
-        assert found.predictions([FINAL]).empty
-        assert [str(file) in warning for warning in found.warnings] == [True]
+    results = tmp_path / kind
+    shutil.copytree(folders[kind], results)
+    (file,) = (results / "predictions").iterdir()
+    content = bytearray(file.read_bytes())
+    # A value of the rows, and the name of a column.
+    place = content.index(FINAL.encode()) if part == "page" else content.rindex(b"correct")
+    content[place] ^= 4
+    file.write_bytes(content)
+    found = read_results(str(results))
+    assert found.predictions([FINAL]).empty
+    assert [str(file) in warning for warning in found.warnings] == [True]
 
 
 def test_a_file_of_another_program_is_read_as_it_is(tmp_path: Path) -> None:

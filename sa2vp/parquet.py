@@ -20,6 +20,10 @@ _TAIL_BYTES = 8
 """The footer's length, 4 bytes, little-endian, and the letters PAR1."""
 
 
+UNREADABLE = (OSError, ValueError, LookupError, NotImplementedError, pa.ArrowException)
+"""What bytes that mean nothing end in. Arrow's kinds are subclasses of the others."""
+
+
 class DamagedError(OSError):
     """A file that is no Parquet file, or not as it was written; the message names it."""
 
@@ -51,8 +55,6 @@ def read_parquet(
 ) -> pa.Table:
     """Read a table.
 
-    A file without a seal, which another program wrote, is read as any Parquet file.
-
     Args:
         path: of the file.
         filesystem: that holds it.
@@ -62,21 +64,34 @@ def read_parquet(
     Raises:
         DamagedError: the file cannot be read, or a bit of it was changed.
     """
-    rows = None if run_ids is None else [("run_id", "in", list(run_ids))]
     try:
         with filesystem.open_input_file(path) as file:
-            _check_footer(file)
-            file.seek(0)
-            return pq.read_table(
-                file,
-                columns=None if columns is None else list(columns),
-                filters=rows,
-                page_checksum_verification=True,
-            )
-    # Bytes that mean nothing end in many kinds of errors, of which Arrow's are subclasses.
-    except (OSError, ValueError, LookupError, NotImplementedError, pa.ArrowException) as error:
+            return read_checked(file, columns=columns, run_ids=run_ids)
+    except UNREADABLE as error:
         reason = " ".join(str(error).split())
         raise DamagedError(f"{path} is damaged or foreign; move it away ({reason})") from error
+
+
+def read_checked(
+    file: pa.NativeFile,
+    *,
+    columns: Sequence[str] | None = None,
+    run_ids: Sequence[str] | None = None,
+) -> pa.Table:
+    """Read a table from an open file, as :func:`read_parquet`.
+
+    A file without a seal, which another program wrote, is read as any Parquet file.
+
+    Raises:
+        One of ``UNREADABLE``: it cannot be read, or a bit of it was changed.
+    """
+    _check_footer(file)
+    file.seek(0)
+    if run_ids is None:
+        return pq.ParquetFile(file, page_checksum_verification=True).read(columns)
+    rows = [("run_id", "in", list(run_ids))]
+    wanted = None if columns is None else list(columns)
+    return pq.read_table(file, columns=wanted, filters=rows, page_checksum_verification=True)
 
 
 def _check_footer(file: pa.NativeFile) -> None:
