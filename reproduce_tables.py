@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 import signal
 import sys
@@ -21,6 +20,7 @@ from analysis.recipes import recipes as make_recipes
 from analysis.report import report
 from analysis.terminal import terminal_table
 from command_line import remarks, run
+from sa2vp.files import make_folder, write_file
 
 DEFAULT_RESULTS = "results"
 PAGE = "report.html"
@@ -236,22 +236,12 @@ def write(files: Mapping[str, str | bytes], folder: Path, option: str) -> list[P
         typer.BadParameter: a file cannot be written; names the option.
     """
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         for name, content in files.items():
-            write_whole(folder / name, content)
+            write_file(folder / name, content.encode() if isinstance(content, str) else content)
     except OSError as error:
         raise typer.BadParameter(f"cannot write there: {error}", param_hint=option) from error
     return [folder / name for name in files]
-
-
-def write_whole(path: Path, content: str | bytes) -> None:
-    """Write a file so that a reader finds the old content or the new, nothing between."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        temporary.write_bytes(content.encode() if isinstance(content, str) else content)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 if __name__ == "__main__":

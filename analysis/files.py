@@ -13,11 +13,10 @@ from functools import partial
 
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.fs
-import pyarrow.parquet as pq
 
 from analysis.schemas import ADDED_LATER
+from sa2vp.parquet import UNREADABLE, read_checked
 
 PACKED = "packed-"
 """How the names of the files begin that hold the rows of many runs."""
@@ -65,7 +64,7 @@ def read_runs_files(
     """Read the rows of some runs, from their own files and from packed ones."""
     wanted = {f"{run_id}.parquet" for run_id in run_ids}
     names = [name for name in _names(filesystem, folder, packed=False) if name in wanted]
-    return _read_files(filesystem, folder, names, schema, pc.field("run_id").isin(run_ids))
+    return _read_files(filesystem, folder, names, schema, run_ids)
 
 
 def _names(filesystem: pa.fs.FileSystem, folder: str, *, packed: bool) -> list[str]:
@@ -85,7 +84,7 @@ def _read_files(
     folder: str,
     names: Sequence[str],
     schema: pa.Schema,
-    rows: pc.Expression | None,
+    run_ids: Sequence[str] | None,
 ) -> tuple[pd.DataFrame, list[Problem]]:
     """Read files that may be gone, and the wanted rows of the packed ones."""
     with ThreadPoolExecutor(_READERS) as readers:
@@ -95,7 +94,7 @@ def _read_files(
         )
     # These last: a file that was packed and removed since the folder was listed is in one of them.
     for name in _names(filesystem, folder, packed=True):
-        outcomes[f"{folder}/{name}"] = _read_file(filesystem, f"{folder}/{name}", rows)
+        outcomes[f"{folder}/{name}"] = _read_file(filesystem, f"{folder}/{name}", run_ids)
     tables, problems = [schema.empty_table()], []
     for path, outcome in outcomes.items():
         if isinstance(outcome, FileNotFoundError):
@@ -116,14 +115,14 @@ def _read_files(
 
 
 def _read_file(
-    filesystem: pa.fs.FileSystem, path: str, rows: pc.Expression | None = None
+    filesystem: pa.fs.FileSystem, path: str, run_ids: Sequence[str] | None = None
 ) -> pa.Table | Exception:
     """Read one file, a second time if need be; return the error that stayed otherwise.
 
     Args:
         filesystem: that holds it.
         path: of the file.
-        rows: which of them are wanted; groups of rows that hold none are not read.
+        run_ids: whose rows are wanted; groups of rows that hold none are not read.
     """
     failure: Exception = FileNotFoundError(path)
     for attempt in range(_READ_ATTEMPTS):
@@ -131,10 +130,8 @@ def _read_file(
         time.sleep(_RETRY_SECONDS if attempt else 0)
         try:
             with filesystem.open_input_file(path) as source:
-                if rows is None:
-                    return pq.ParquetFile(source).read()
-                return pq.read_table(source, filters=rows)
-        except (pa.ArrowException, OSError) as error:
+                return read_checked(source, run_ids=run_ids)
+        except UNREADABLE as error:
             failure = error
     return failure
 

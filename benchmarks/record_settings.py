@@ -24,6 +24,7 @@ from optuna.samplers import RandomSampler
 from rich.progress import track
 
 from sa2vp.data.tasks import suite_tasks
+from sa2vp.files import replacing
 from sa2vp.models import load_backbone
 from sa2vp.training.build import build_run
 from sa2vp.training.settings import SA2VPSettings
@@ -109,9 +110,8 @@ def train(recording: Recording) -> list[dict[str, Any]]:
 
 def keep(recorded: pd.DataFrame) -> None:
     """Write the table whole, in order."""
-    partial = TABLE.with_suffix(".partial")
-    recorded.sort_values([*COLUMNS, "epoch"]).to_parquet(partial, index=False)
-    partial.replace(TABLE)
+    with replacing(TABLE) as temporary:
+        recorded.sort_values([*COLUMNS, "epoch"]).to_parquet(temporary, index=False)
 
 
 if __name__ == "__main__":

@@ -84,7 +84,7 @@ def cutting(root: Path, moment: Callable[[Disk], None]) -> Iterator[None]:
 
     Args:
         root: the folder.
-        moment: is given the disk before and after each call that changes the folder.
+        moment: is given the disk before each call that changes the folder, and at the end.
     """
     disk = Disk(root)
     looking = False
@@ -100,7 +100,6 @@ def cutting(root: Path, moment: Callable[[Disk], None]) -> Iterator[None]:
         def then(*arguments: object, **options: object) -> None:
             look()
             call(*arguments, **options)
-            look()
 
         return then
 
@@ -114,3 +113,4 @@ def cutting(root: Path, moment: Callable[[Disk], None]) -> Iterator[None]:
         for name in ("replace", "rename", "unlink", "remove", "mkdir"):
             patch.setattr(os, name, watched(getattr(os, name)))
         yield
+        look()

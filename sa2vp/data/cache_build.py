@@ -17,6 +17,7 @@ from sa2vp.data.decoding import UnreadableImageError, decode, decode_and_digest,
 from sa2vp.data.every_image import in_threads
 from sa2vp.data.listing import ImageSource
 from sa2vp.data.resizing import Resizing
+from sa2vp.files import replacing, sync_folder, write_file
 
 FORMAT_VERSION = 1
 
@@ -67,10 +68,12 @@ def build(
             lambda name: decode_and_digest(source, name, resizing),
             progress,
         )
-        np.save(partial / INDEX, index)
+        with replacing(partial / INDEX) as temporary:
+            np.save(temporary, index)
         about = {"folder": source.location, "images": len(names), CONTENT: _whole(names, digests)}
-        (partial / ABOUT).write_text(json.dumps(about))
+        write_file(partial / ABOUT, json.dumps(about).encode())
         partial.rename(folder)
+        sync_folder(folder.parent)
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
         raise

@@ -14,6 +14,7 @@ from sklearn.model_selection import train_test_split
 from sa2vp.data.listing import SPLITS, DataError, FolderSource, Listing
 from sa2vp.data.readers.entries import check_name, make_split
 from sa2vp.data.tasks import CUSTOM_TRANSFORM, Task
+from sa2vp.files import write_file
 
 SPLIT_FILE = "sa2vp-split.csv"
 """Where a split that is made here is written down, so that it is used again."""
@@ -118,10 +119,8 @@ def _write_split(data: Path, images: pd.DataFrame) -> None:
     )
     parts = zip((rest, val, test), SPLITS, strict=True)
     table = pd.concat([part.assign(split=split) for part, split in parts]).sort_values("path")
-    partial = data / f"{SPLIT_FILE}.partial"
     try:
-        table.to_csv(partial, index=False)
-        partial.replace(data / SPLIT_FILE)
+        write_file(data / SPLIT_FILE, table.to_csv(index=False).encode())
     except OSError as error:
         raise DataError(
             f"{data / SPLIT_FILE}: cannot be written ({error.strerror}); give a table of path, "

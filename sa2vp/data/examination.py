@@ -6,6 +6,7 @@ import hashlib
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from platformdirs import user_cache_path
 
 from sa2vp.data.decoding import UnreadableImageError, blaming
 from sa2vp.data.listing import ImageSource
+from sa2vp.files import make_folder, replacing
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,10 +116,9 @@ def _remember(memory: Path | None, facts: dict[str, Facts]) -> None:
     """Write the facts, whole or not at all; a full disk costs another look, not the search."""
     if memory is None:
         return
-    partial = memory.with_suffix(f".{os.getpid()}.partial")
-    try:
-        memory.parent.mkdir(parents=True, exist_ok=True)
-        pd.DataFrame([asdict(fact) for fact in facts.values()]).to_parquet(partial, index=False)
-        partial.replace(memory)
-    except OSError:
-        partial.unlink(missing_ok=True)
+    with suppress(OSError):
+        make_folder(memory.parent)
+        with replacing(memory) as temporary:
+            pd.DataFrame([asdict(fact) for fact in facts.values()]).to_parquet(
+                temporary, index=False
+            )

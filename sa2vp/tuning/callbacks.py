@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import errno
-import os
 import re
 from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from ray.tune import Callback
 
+from sa2vp.tuning.disk_errors import is_refusal
 from sa2vp.tuning.record import PREDICTIONS, RunRecord
 from sa2vp.tuning.rows import Decision
 from sa2vp.tuning.store import StoreError
@@ -59,13 +60,27 @@ class RecordRuns(Callback):
     def on_trial_error(self, *_: Any, trial: Any, **__: Any) -> None:
         """Enter the end of a run that raised, with its error in one line.
 
-        A run whose checkpoint found no room has not failed: it goes on once there is some.
+        A run that met a disk that refuses has not failed: it goes on once the disk does not.
         """
-        reason = describe_error(trial.get_pickled_error())
-        if os.strerror(errno.ENOSPC) in reason:
-            self._record.lose(StoreError(f"a checkpoint cannot be written: {reason}"))
+        error = _error_of(trial)
+        reason = describe_error(error)
+        if is_refusal(error):
+            run_id = trial.config["run_id"]
+            self._record.lose(StoreError(f"a disk refuses what {run_id} asks of it: {reason}"))
         self._record.finish(trial.config["run_id"], "failed", reason)
         self._changed()
+
+
+def _error_of(trial: Any) -> BaseException:
+    """Read what a run raised from the results, or, where no copy of it came there, from here."""
+    with suppress(Exception):  # a disk that refuses, and what half a pickle ends in
+        found = trial.get_pickled_error()
+        if isinstance(found, BaseException):
+            return found
+    try:
+        return RuntimeError(Path(trial.error_file).read_text())
+    except OSError as error:
+        return error
 
 
 def describe_error(error: BaseException) -> str:
@@ -76,6 +91,11 @@ def describe_error(error: BaseException) -> str:
         return _in_one_line(cause)
     rank, failure = min(failures.items(), key=lambda one: one[0])
     return f"worker {rank}: {_in_one_line(failure)}"
+
+
+def in_terms_of_disks(error: Exception) -> Exception:
+    """Give one line for what came of a disk that refuses; any other error as it is."""
+    return StoreError(f"a disk refuses: {describe_error(error)}") if is_refusal(error) else error
 
 
 def _in_one_line(error: BaseException) -> str:

@@ -9,8 +9,11 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from filelock import FileLock
+from pyarrow import fs
+
+from sa2vp.files import make_folder, remove_leftovers, replacing
+from sa2vp.parquet import DamagedError, read_parquet, write_parquet
 
 DATASETS = ("predictions", "epochs", "runs")
 PREFIX = "packed-"
@@ -43,8 +46,9 @@ def hold_files(folder: Path | None) -> Iterator[None]:
 def pack(folder: Path, progress: Callable[[], None]) -> int:
     """Pack the runs of a results folder that have ended.
 
-    Safe at any time, also while a search writes: each packed file is written whole before the files
-    that it stands for are removed, and readers that find a run twice see one.
+    Safe at any time, also while a search writes: each packed file is on the disk whole, and has
+    been read back and compared, before the files that it stands for are removed; readers that find
+    a run twice see one.
 
     Args:
         folder: with the datasets ``runs/``, ``epochs/`` and ``predictions/``.
@@ -58,25 +62,17 @@ def pack(folder: Path, progress: Callable[[], None]) -> int:
     """
     with hold_files(folder):
         ended = [run_id for run_id in _own_runs(folder) if _status(folder, run_id) in ENDED]
-        # Packed before, and either not removed then or made anew since: the file of its own counts.
-        take_out(folder, sorted(packed_runs(folder).intersection(ended)), None)
+        for dataset in DATASETS:
+            remove_leftovers(folder / dataset)
+            # Packed before, and either not removed then or made anew since: the own file counts.
+            own = [run_id for run_id in ended if _own_file(folder, dataset, run_id).exists()]
+            _take_out_of(folder, dataset, own, None)
         for first in range(0, len(ended), RUNS_PER_FILE):
             _write(folder, ended[first : first + RUNS_PER_FILE], progress)
         for run_id in ended:
             for dataset in DATASETS:
-                (folder / dataset / f"{run_id}.parquet").unlink(missing_ok=True)
+                _own_file(folder, dataset, run_id).unlink(missing_ok=True)
     return len(ended)
-
-
-def packed_runs(folder: Path) -> set[str]:
-    """List the runs that are packed."""
-    return set().union(*(packed_in(path) for path in _packed_files(folder, "runs")))
-
-
-def packed_in(path: Path) -> set[str]:
-    """List the runs of a packed file, reading nothing else of it."""
-    run_ids = pq.read_table(path, columns=["run_id"])["run_id"]
-    return set(run_ids.unique().to_pylist())
 
 
 def take_out(folder: Path, run_ids: Sequence[str], target: Path | None) -> None:
@@ -87,17 +83,23 @@ def take_out(folder: Path, run_ids: Sequence[str], target: Path | None) -> None:
         run_ids: of the runs; those that are not packed are passed over.
         target: gets the datasets, a file per run; None keeps none.
     """
+    for dataset in DATASETS:
+        _take_out_of(folder, dataset, run_ids, target)
+
+
+def _take_out_of(folder: Path, dataset: str, run_ids: Sequence[str], target: Path | None) -> None:
+    """Take runs out of a dataset's packed files, as :func:`take_out`."""
     if not run_ids:
         return
-    for dataset in DATASETS:
-        for path in _packed_files(folder, dataset):
-            if not packed_in(path).intersection(run_ids):
-                continue
-            table = pq.read_table(path)
-            taken = pc.is_in(table["run_id"], pa.array(run_ids, pa.string()))
-            if target is not None:
-                _write_apart(table.filter(taken), target / dataset)
-            _write_whole(table.filter(pc.invert(taken)), path)
+    for path in sorted((folder / dataset).glob(f"{PREFIX}*.parquet")):
+        packed = _read(path, ["run_id"])["run_id"].unique().to_pylist()
+        if not set(packed).intersection(run_ids):
+            continue
+        table = _read(path)
+        taken = pc.is_in(table["run_id"], pa.array(run_ids, pa.string()))
+        if target is not None:
+            _write_apart(table.filter(taken), target / dataset)
+        _write_whole(table.filter(pc.invert(taken)), path)
 
 
 def _write_apart(table: pa.Table, folder: Path) -> None:
@@ -112,17 +114,17 @@ def _own_runs(folder: Path) -> list[str]:
     return sorted(file.stem for file in files if not is_packed(file.name))
 
 
+def _own_file(folder: Path, dataset: str, run_id: str) -> Path:
+    return folder / dataset / f"{run_id}.parquet"
+
+
 def _status(folder: Path, run_id: str) -> str | None:
     """Read how a run stands; None where its row cannot be read."""
     try:
-        statuses = pq.ParquetFile(folder / "runs" / f"{run_id}.parquet").read(["status"])["status"]
-        return str(statuses[0]) if len(statuses) == 1 else None
-    except (OSError, KeyError, pa.ArrowException):
+        statuses = _read(_own_file(folder, "runs", run_id), ["status"])["status"]
+    except DamagedError:
         return None
-
-
-def _packed_files(folder: Path, dataset: str) -> list[Path]:
-    return sorted((folder / dataset).glob(f"{PREFIX}*.parquet"))
+    return str(statuses[0]) if len(statuses) == 1 else None
 
 
 def _write(folder: Path, run_ids: Sequence[str], progress: Callable[[], None]) -> None:
@@ -131,9 +133,9 @@ def _write(folder: Path, run_ids: Sequence[str], progress: Callable[[], None]) -
     for dataset in DATASETS:
         tables = []
         for run_id in run_ids:
-            path = folder / dataset / f"{run_id}.parquet"
+            path = _own_file(folder, dataset, run_id)
             if path.exists():
-                tables.append(_read_whole(path))
+                tables.append(_read(path))
             if dataset == DATASETS[-1]:
                 progress()
         if tables:
@@ -141,20 +143,32 @@ def _write(folder: Path, run_ids: Sequence[str], progress: Callable[[], None]) -
             _write_whole(whole, folder / dataset / name)
 
 
-def _read_whole(path: Path) -> pa.Table:
-    """Read a file; an OSError names one that is damaged."""
-    try:
-        return pq.ParquetFile(path).read()
-    except pa.ArrowException as error:
-        raise OSError(f"{path} is damaged; move it away ({error})") from error
+def _read(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
+    return read_parquet(str(path), fs.LocalFileSystem(), columns=columns)
 
 
 def _write_whole(table: pa.Table, path: Path) -> None:
-    """Replace a file in one step."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}")
-    try:
-        pq.write_table(table, temporary, row_group_size=ROWS_PER_GROUP)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    """Replace a file in one step, once what was written is read back as it was.
+
+    Raises:
+        OSError: it cannot be written, or holds other rows.
+    """
+    make_folder(path.parent)
+    with replacing(path) as temporary:
+        with temporary.open("w+b") as file:
+            write_parquet(table, file, ROWS_PER_GROUP)
+        if not _same(_read(temporary), table):
+            raise OSError(f"{path}: the disk gives back other rows than were written")
+
+
+def _same(one: pa.Table, other: pa.Table) -> bool:
+    """Compare tables bit by bit: NaN equals itself."""
+    return one.schema == other.schema and all(
+        _bits(a).equals(_bits(b)) for a, b in zip(one.columns, other.columns, strict=True)
+    )
+
+
+def _bits(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    if column.type != pa.float64():
+        return column
+    return pa.chunked_array([chunk.view(pa.int64()) for chunk in column.chunks], pa.int64())

@@ -11,6 +11,7 @@ from ray.tune.error import TuneError
 from rich.console import Console
 
 from sa2vp.models import load_backbone
+from sa2vp.tuning.callbacks import in_terms_of_disks
 from sa2vp.tuning.cluster import (
     check_fits,
     precision_on_cluster,
@@ -101,7 +102,7 @@ def search(
                 tuner.fit()
             except (TuneError, StoreError) as error:
                 # What a callback raises arrives as the text of its traceback.
-                raise (record.lost or error) from None
+                raise (record.lost or in_terms_of_disks(error)) from None
     finally:
         ray.shutdown()
     return Outcome(record, searcher.finished)

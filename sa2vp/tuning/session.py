@@ -212,7 +212,7 @@ def read_json(store: ResultsStore, name: str) -> dict[str, Any]:
     """
     try:
         found = json.loads(store.read_text(name) or "{}")
-    except json.JSONDecodeError as error:
+    except ValueError as error:  # also of bytes that are no text
         raise StoreError(f"{name} is damaged; move it away ({error})") from error
     if not isinstance(found, dict):
         raise StoreError(f"{name} is damaged; move it away (no JSON object)")

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Sequence
-from contextlib import AbstractContextManager, suppress
+from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 from pyarrow import fs
 
+from sa2vp.files import make_folder, sync_folder, write_file
+from sa2vp.parquet import DamagedError, read_parquet, write_parquet
 from sa2vp.tuning.packing import hold_files, is_packed, take_out
 from sa2vp.tuning.rows import EPOCH_SCHEMA, PREDICTION_SCHEMA, RUN_SCHEMA, EpochRow, RunRow
 
@@ -147,9 +148,11 @@ class ResultsStore:
                     take_out(self.local_folder, run_ids, self.local_folder / folder)
                 except (OSError, pa.ArrowException) as error:
                     raise StoreError(f"{self.uri}: packed runs cannot be moved: {error}") from error
-            for run_id in run_ids:
-                for dataset in ("runs", "epochs", "predictions"):
-                    self.move(f"{dataset}/{run_id}.parquet", f"{folder}/{dataset}/{run_id}.parquet")
+            self._move(
+                (f"{dataset}/{run_id}.parquet", f"{folder}/{dataset}/{run_id}.parquet")
+                for run_id in run_ids
+                for dataset in ("runs", "epochs", "predictions")
+            )
 
     def set_leftovers_aside(self, run_id: str, folder: str) -> None:
         """Move below another folder what files of its own a run without a row has left."""
@@ -176,10 +179,27 @@ class ResultsStore:
 
     def move(self, name: str, new_name: str) -> None:
         """Move a file if it exists."""
-        source, target = f"{self._root}/{name}", f"{self._root}/{new_name}"
-        if self._filesystem.get_file_info(source).type == fs.FileType.File:
-            self._filesystem.create_dir(target.rpartition("/")[0], recursive=True)
-            self._filesystem.move(source, target)
+        self._move([(name, new_name)])
+
+    def _move(self, names: Iterable[tuple[str, str]]) -> None:
+        """Move those files that exist, each from its first name to its second."""
+        touched: set[Path] = set()
+        try:
+            for name, new_name in names:
+                source, target = f"{self._root}/{name}", f"{self._root}/{new_name}"
+                if self._filesystem.get_file_info(source).type != fs.FileType.File:
+                    continue
+                if self.local_folder is None:
+                    self._filesystem.create_dir(target.rpartition("/")[0], recursive=True)
+                    self._filesystem.move(source, target)
+                    continue
+                make_folder(Path(target).parent)
+                Path(source).replace(target)
+                touched |= {Path(target).parent, Path(source).parent}
+            for folder in sorted(touched, reverse=True):
+                sync_folder(folder)
+        except OSError as error:
+            raise StoreError(f"{self.uri}: files cannot be moved: {error}") from error
 
     def find(self, folder: str, file_name: str) -> list[str]:
         """List, relative to the root, every file of one name below a folder."""
@@ -202,20 +222,21 @@ class ResultsStore:
     def _read_table(
         self, path: str, schema: pa.Schema, run_ids: Sequence[str] | None = None
     ) -> list[dict[str, Any]]:
-        wanted = None if run_ids is None else [("run_id", "in", run_ids)]
         try:
-            whole = pq.read_table(path, filesystem=self._filesystem, filters=wanted)
-            whole = _with_later_columns(whole, schema)
-            missing = sorted(set(schema.names) - set(whole.schema.names))
-            table = None if missing else whole.select(schema.names).cast(schema)
-        except (OSError, pa.ArrowInvalid) as error:
-            raise StoreError(f"{path} is damaged or foreign; move it away ({error})") from error
-        if table is None:
+            whole = read_parquet(path, self._filesystem, run_ids=run_ids)
+        except DamagedError as error:
+            raise StoreError(str(error)) from error
+        whole = _with_later_columns(whole, schema)
+        missing = sorted(set(schema.names) - set(whole.schema.names))
+        if missing:
             raise StoreError(
                 f"{path} lacks {', '.join(missing)}: another version of this project wrote it. "
                 "Choose another --results, or start over with --fresh, which keeps it"
             )
-        rows: list[dict[str, Any]] = table.to_pylist()
+        try:
+            rows: list[dict[str, Any]] = whole.select(schema.names).cast(schema).to_pylist()
+        except pa.ArrowException as error:
+            raise StoreError(f"{path} is damaged or foreign; move it away ({error})") from error
         return rows
 
     def _write_rows(
@@ -225,24 +246,21 @@ class ResultsStore:
 
     def _write_table(self, name: str, table: pa.Table) -> None:
         buffer = io.BytesIO()
-        pq.write_table(table, buffer)
+        write_parquet(table, buffer)
         self._write(name, buffer.getvalue())
 
     def _write(self, name: str, content: bytes) -> None:
         path = f"{self._root}/{name}"
-        folder, _, file_name = path.rpartition("/")
-        # An object store shows an object once it is complete; a local file needs the rename.
-        local = isinstance(self._filesystem, fs.LocalFileSystem)
-        written = f"{folder}/.{file_name}" if local else path
         try:
-            self._filesystem.create_dir(folder, recursive=True)
-            with self._filesystem.open_output_stream(written) as stream:
+            if self.local_folder is not None:
+                make_folder(Path(path).parent)
+                write_file(Path(path), content)
+                return
+            self._filesystem.create_dir(path.rpartition("/")[0], recursive=True)
+            # An object store shows an object once it is complete.
+            with self._filesystem.open_output_stream(path) as stream:
                 stream.write(content)
-            if local:
-                self._filesystem.move(written, path)
         except OSError as error:
-            with suppress(OSError):  # a part of it may take the room that is left
-                self._filesystem.delete_file(written)
             raise StoreError(f"{path} cannot be written: {error}") from error
 
 

@@ -1,7 +1,7 @@
 """The trials of a search as Optuna studies on disk, which optuna-dashboard opens.
 
 The studies are a copy for the eye: a search continues from its results alone. A file that cannot be
-read, after a full disk, say, is made anew.
+read, or says something else than the results do, is made anew.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ from typing import Any
 import optuna
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
+from optuna.study import StudyDirection
+from optuna.trial import FrozenTrial
 from ray.tune import Callback
 
 from sa2vp.tuning.plan import SearchPlan
@@ -22,6 +24,9 @@ from sa2vp.tuning.session import study_file
 from sa2vp.tuning.store import ResultsStore
 from sa2vp.tuning.task_search import frozen_trial
 from search_spaces import for_optuna
+
+LOCK_FILE_SUFFIX = ".lock"
+"""By Optuna's convention."""
 
 
 class KeepStudies(Callback):
@@ -40,6 +45,8 @@ class KeepStudies(Callback):
         if store.local_folder is None:
             return
         path = store.local_folder / study_file(plan.suite)
+        # Of a search that was killed; this one holds the results, and Optuna would wait for it.
+        path.with_name(f"{path.name}{LOCK_FILE_SUFFIX}").unlink(missing_ok=True)
         try:
             self._open(plan, path)
         except Exception:  # noqa: BLE001 - a damaged file ends in many kinds of errors
@@ -47,17 +54,30 @@ class KeepStudies(Callback):
             self._open(plan, path)
 
     def _open(self, plan: SearchPlan, path: Path) -> None:
-        """Open the studies, and add the trials that they lack."""
+        """Open the studies, and add the trials that they lack.
+
+        Raises:
+            ValueError: they hold what the results do not.
+        """
         storage = JournalStorage(JournalFileBackend(str(path)))
         for task in plan.tasks:
             self._studies[task] = optuna.create_study(
                 storage=storage, study_name=f"{plan.suite}/{task}", direction="maximize",
                 load_if_exists=True,
             )  # fmt: skip
-            known = {trial.user_attrs.get("run_id") for trial in self._studies[task].trials}
-            for row in self._record.of(task, "search"):
-                if row.run_id not in known:
-                    self._add(row)
+            ended = {
+                row.run_id: self._trial(row)
+                for row in self._record.of(task, "search")
+                if row.status != "running"
+            }
+            study = self._studies[task]
+            for trial in study.trials:
+                known = ended.pop(trial.user_attrs.get("run_id", ""), None)
+                if known is None or _content(trial) != _content(known):
+                    raise ValueError(f"trial {trial.number} is not what the results hold")
+            if study.direction != StudyDirection.MAXIMIZE:
+                raise ValueError(f"direction {study.direction}")
+            study.add_trials(ended.values())
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave everything out: Tune pickles its callbacks, for a way back that is not ours."""
@@ -74,8 +94,20 @@ class KeepStudies(Callback):
     def _add(self, row: RunRow) -> None:
         if row.phase != "search" or row.status == "running" or row.task not in self._studies:
             return
+        with suppress(Exception):  # a copy is not worth a search; the next one makes it anew
+            self._studies[row.task].add_trial(self._trial(row))
+
+    def _trial(self, row: RunRow) -> FrozenTrial:
+        """Give a run that has ended as Optuna's trial."""
         accuracies = [epoch.val_top1 or 0.0 for epoch in self._record.epochs[row.run_id]]
         trial = frozen_trial(self._spaces[row.task], row.setting, row.status, accuracies)
         trial.set_user_attr("run_id", row.run_id)
-        with suppress(OSError):  # where the disk is full, the record says so
-            self._studies[row.task].add_trial(trial)
+        return trial
+
+
+def _content(trial: FrozenTrial) -> tuple[Any, ...]:
+    """Give what a trial says of its run."""
+    return (
+        trial.state, trial.values, trial.params, trial.distributions, trial.intermediate_values,
+        trial.user_attrs,
+    )  # fmt: skip

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from sa2vp.files import replacing
 from sa2vp.use.errors import UseError
 
 
@@ -36,11 +37,8 @@ def whole_file(path: Path) -> Iterator[Path]:
     Raises:
         UseError: the file cannot be written.
     """
-    partial = path.with_name(f".{os.getpid()}.{path.name}")
     try:
-        yield partial
-        partial.replace(path)
+        with replacing(path) as temporary:
+            yield temporary
     except OSError as error:
         raise UseError(f"--out: {path} cannot be written: {error}") from error
-    finally:
-        partial.unlink(missing_ok=True)

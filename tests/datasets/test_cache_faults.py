@@ -11,14 +11,16 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from photos import photo, save_photos, truncate
 from PIL import Image
+from power import Disk, cutting
 
-from sa2vp.data.cache import open_cache, plan_cache
+from sa2vp.data.cache import make_cache, open_cache, plan_cache
 from sa2vp.data.decoding import UnreadableImagesError
 from sa2vp.data.every_image import in_threads
 from sa2vp.data.listing import DataError, FolderSource
@@ -101,6 +103,32 @@ def test_others_finish_when_the_builder_is_killed(
     assert sorted(result.pop("decoded") for result in results) == [0, 0, COUNT]
     assert results == [{"pixels": alone["pixels"], "content": alone["content"]}] * 3
     assert left_in(cache_dir) == [".lock", "cache"]
+
+
+def test_a_cache_is_whole_or_not_there_after_a_power_cut(tmp_path: Path) -> None:
+    save_photos(tmp_path / "images", 3)
+    disk, left = tmp_path / "disk", tmp_path / "left"
+    for folder in (disk, left):
+        folder.mkdir()
+    plan = plan_cache(
+        FolderSource(tmp_path / "images"), names_in(tmp_path / "images"), Resizing(32, "crop"), disk
+    )
+    found: list[bool] = []
+
+    def cut(after: Disk) -> None:
+        for kept in (True, False):
+            target = left / str(len(found))
+            after.cut(target, lambda _, kept=kept: kept)
+            found.append((target / plan.folder.name).exists())
+            if found[-1]:
+                copy = make_cache(replace(plan, folder=target / plan.folder.name, index=None))
+                pixels.append(copy.pixels.tobytes())
+
+    pixels: list[bytes] = []
+    with cutting(disk, cut):
+        made = make_cache(plan)
+    assert set(pixels) == {made.pixels.tobytes()}
+    assert found[-2:] == [True, True]  # also where only what was synced is kept
 
 
 def test_an_interrupted_builder_leaves_nothing_half_made(

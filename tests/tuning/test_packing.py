@@ -155,7 +155,7 @@ def test_a_damaged_file_is_named_and_nothing_is_removed(results: Path) -> None:
     damaged = results / "epochs" / "demo-digits-search-0001.parquet"
     damaged.write_bytes(b"PAR1 cut")
     refused = CliRunner().invoke(app, ["pack", "--results", str(results)])
-    assert f"{damaged} is damaged; move it away" in str(refused.exception)
+    assert f"{damaged} is damaged or foreign; move it away" in str(refused.exception)
     assert len(list((results / "runs").glob("demo-*"))) == 5
 
 
