@@ -8,8 +8,8 @@ import os
 from collections.abc import Callable
 
 import ray
-from rich.console import Console
 
+from printing import Console
 from sa2vp.tuning.errors import PlanError
 from sa2vp.tuning.plan import SearchPlan
 
