@@ -7,8 +7,9 @@ from contextlib import contextmanager
 from typing import cast
 
 import typer
-from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from printing import Console
 
 # click's UsageError. Newer versions of Typer bring a click of their own and export neither; its
 # place above a class that Typer does export is the same in all of them.
@@ -16,7 +17,7 @@ _USAGE_ERROR = cast(type[Exception], typer.BadParameter.__mro__[1])
 
 INTERRUPTED = 130  # as shells report an end by Ctrl-C
 
-remarks = Console(highlight=False, markup=False, soft_wrap=True, stderr=True)
+remarks = Console(soft_wrap=True, stderr=True)
 
 
 def run(app: typer.Typer, name: str, arguments: list[str]) -> int:
@@ -25,12 +26,16 @@ def run(app: typer.Typer, name: str, arguments: list[str]) -> int:
     try:
         code = command.main(arguments, prog_name=name, standalone_mode=False)
     except _USAGE_ERROR as error:
-        message = cast(typer.BadParameter, error).format_message()
-        remarks.print(f"{name}: {' '.join(message.split())}")
-        return 2
+        return refuse(name, cast(typer.BadParameter, error).format_message())
     except typer.Abort:  # Ctrl-C
         return INTERRUPTED
     return code if isinstance(code, int) else 0
+
+
+def refuse(name: str, problem: object) -> int:
+    """Say in one line why a command cannot be followed; return its exit code."""
+    remarks.print(f"{name}: {' '.join(str(problem).split())}")
+    return 2
 
 
 @contextmanager
@@ -38,7 +43,7 @@ def counting(what: str) -> Iterator[Callable[[], None]]:
     """Show how many of something are done, where stderr is a terminal; gives what counts one."""
     columns = (
         SpinnerColumn(),
-        TextColumn("{task.completed:,.0f} {task.description}"),
+        TextColumn("{task.completed:,.0f} {task.description}", markup=False),
         TimeElapsedColumn(),
     )
     with Progress(

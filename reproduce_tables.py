@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from analysis import latex, render
 from analysis.frames import Results, ResultsError, ResultsNotFoundError, no_results, read_results
@@ -20,6 +19,7 @@ from analysis.recipes import recipes as make_recipes
 from analysis.report import report
 from analysis.terminal import terminal_table
 from command_line import remarks, run
+from printing import Console
 from sa2vp.files import make_folder, write_file
 
 DEFAULT_RESULTS = "results"
@@ -47,7 +47,7 @@ SUFFIXES = {"md": "md", "latex": "tex", "csv": "csv", "parquet": "parquet"}
 
 ALLOWED = (*SUFFIXES, "html")
 
-console = Console(highlight=False, markup=False)
+console = Console()
 app = typer.Typer(add_completion=False)
 
 
@@ -131,15 +131,15 @@ def show(
     elif out is not None:
         announce(write(files_of(found, tables, table_format), out, "--out"))
     elif table_format == "html":
-        console.out(page(found, tables), end="")
+        console.document(page(found, tables))
     else:
-        console.out(WHOLE[table_format](tables), end="")
+        console.document(WHOLE[table_format](tables))
 
 
 def announce(paths: Sequence[Path]) -> None:
     """Print the paths of what was written."""
     for path in paths:
-        console.out(path)
+        console.print(path, soft_wrap=True)
 
 
 def page(found: Results, tables: Sequence[Table], refresh_seconds: int | None = None) -> str:

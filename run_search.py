@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 
-from command_line import INTERRUPTED, counting, remarks, run
+from command_line import INTERRUPTED, counting, refuse, remarks, run
+from printing import Console
 from sa2vp.tuning.errors import PlanError
 from sa2vp.tuning.options import SearchOptions, make_plan
 from sa2vp.tuning.plan import SearchPlan
@@ -31,7 +31,7 @@ RECIPE_DECIDES = (
 )  # fmt: skip
 """Parameters that cannot be given beside ``--recipe``."""
 
-console = Console(highlight=False)
+console = Console()
 app = typer.Typer(add_completion=False)
 
 
@@ -185,7 +185,7 @@ def main(
         if recipe is not None:
             refuse_beside_recipe(context)
         plan = make_plan(options)
-        console.print(describe(plan))
+        console.print(*describe(plan), sep="\n")
         if download:
             fetch_data(plan)
         data, caches = look_at_data(plan, whole=dry_run)
@@ -197,27 +197,26 @@ def main(
         decode(caches)
         return run_session(session, address=address, retry_failed=retry_failed, verbose=verbose)
     except PlanError as error:
-        remarks.print(f"run_search.py: {error}")
-        return 2
+        return refuse("run_search.py", error)
     except OSError as error:  # of a disk that is full, say
-        remarks.print(f"run_search.py: {error}")
+        refuse("run_search.py", error)
         remarks.print(NOT_FINISHED)
         return 1
 
 
-def describe(plan: SearchPlan) -> str:
-    """Say in two lines what will be run."""
+def describe(plan: SearchPlan) -> list[str]:
+    """Say in a few lines what will be run."""
     workers = plan.workers_per_trial
     if plan.recipe is not None:
         seeds = ", ".join(map(str, plan.final_seeds))
-        return f"Recipe for {plan.recipe.task} of suite {plan.suite}: final runs, seeds {seeds}"
-    return (
-        f"Suite {plan.suite}: {', '.join(plan.tasks)}; backbone {plan.backbone}\n"
+        return [f"Recipe for {plan.recipe.task} of suite {plan.suite}: final runs, seeds {seeds}"]
+    return [
+        f"Suite {plan.suite}: {', '.join(plan.tasks)}; backbone {plan.backbone}",
         f"{plan.trials} trials a task of at most {plan.epochs} epochs, "
         f"then {plan.seeds} final runs a task"
-        + (f", each on {workers} workers" if workers > 1 else "")
-        + ("" if plan.remark is None else f"\n{plan.remark}")
-    )
+        + (f", each on {workers} workers" if workers > 1 else ""),
+        *([] if plan.remark is None else [plan.remark]),
+    ]
 
 
 def fetch_data(plan: SearchPlan) -> None:

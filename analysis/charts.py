@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from analysis.schemas import HYPERPARAMETERS
 from analysis.svg import COLOURS, INK, drawing
+from printing import printable
 
 BLUE, ORANGE, GREEN, PINK, RED, _ = COLOURS
 STATUS_COLOURS = {"completed": GREEN, "stopped": ORANGE, "failed": RED, "running": BLUE}
@@ -146,8 +147,10 @@ def confusion(task: str, matrix: NDArray[np.int64], names: Sequence[str]) -> str
         shown = axes.imshow(shares, cmap="cividis", vmin=0, vmax=100, interpolation="nearest")
         axes.figure.colorbar(shown, label="% of the class", shrink=0.8)
         if len(names) <= NAMED_CLASSES:
-            axes.set_xticks(range(len(names)), [_shortened(name) for name in names], rotation=90)
-            axes.set_yticks(range(len(names)), [_shortened(name) for name in names])
+            axes.set_xticks(
+                range(len(names)), [_shortened(printable(name)) for name in names], rotation=90
+            )
+            axes.set_yticks(range(len(names)), [_shortened(printable(name)) for name in names])
         axes.set(xlabel="predicted", ylabel="class")
         axes.grid(visible=False)
         return svg()
@@ -209,8 +212,8 @@ def _name_beside(axes: Axes, named: pd.DataFrame) -> None:
         at = (row["learned"] if has_point else axes.get_xlim()[1], row["top1_percent"])
         arrow = {"arrowstyle": "-", "color": INK, "lw": 0.5, "alpha": 0.6} if has_point else None
         axes.annotate(
-            row["method"], at, (1.02, height), textcoords="axes fraction", va="center", fontsize=7,
-            arrowprops=arrow,
+            printable(row["method"]), at, (1.02, height), textcoords="axes fraction", va="center",
+            fontsize=7, arrowprops=arrow,
         )  # fmt: skip
 
 

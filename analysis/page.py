@@ -17,6 +17,7 @@ from analysis.published import read_accuracy, read_author_settings
 from analysis.report import published_tasks
 from analysis.sections import Chart, task_sections
 from analysis.tables import STATUSES, task_results
+from printing import printable
 
 
 def html_report(results: Results, tables: list[Table], refresh_seconds: int | None = None) -> str:
@@ -32,6 +33,7 @@ def html_report(results: Results, tables: list[Table], refresh_seconds: int | No
         autoescape=select_autoescape(default=True),
         trim_blocks=True,
         lstrip_blocks=True,
+        finalize=_shown,
     )
     runs = results.runs
     counts = {status: int((runs["status"] == status).sum()) for status in STATUSES}
@@ -45,6 +47,11 @@ def html_report(results: Results, tables: list[Table], refresh_seconds: int | No
         refresh_seconds=refresh_seconds,
     )
     return text
+
+
+def _shown(value: Any) -> Any:
+    """Make text printable; markup is this project's own."""
+    return printable(value) if type(value) is str else value
 
 
 def _table(table: Table) -> dict[str, Any]:

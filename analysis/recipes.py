@@ -8,6 +8,7 @@ import re
 import pandas as pd
 
 from analysis.tables import counted_runs
+from printing import printable
 
 _TEXTS = (
     "suite",
@@ -47,8 +48,9 @@ def _recipe(rows: pd.DataFrame) -> str:
     first = rows.iloc[0]
     top1 = rows["test_top1"]
     spread = f" ± {top1.std():.2f}" if len(rows) > 1 else ""
+    task = printable(first["task"])
     lines = [
-        f"# SA2VP on {first['task']}: test top-1 {top1.mean():.2f}{spread}, {len(rows)} seeds.",
+        f"# SA2VP on {task}: test top-1 {top1.mean():.2f}{spread}, {len(rows)} seeds.",
         "# Repeat these runs, with --data-dir and --checkpoint where the suite needs them:",
         "# python run_search.py --recipe THIS_FILE --results NEW_FOLDER",
         *(f"{name} = {json.dumps(str(first[name]))}" for name in _TEXTS),

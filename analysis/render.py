@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Sequence
 
-from analysis.layout import Table
+import pandas as pd
 
-_MARKDOWN = str.maketrans({"\\": "\\\\", "|": "\\|", "<": "&lt;", "\n": " "})
+from analysis.layout import Table
+from printing import for_spreadsheets, printable
+
+_ENTITIES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
+_MARKS = re.compile(r"[\\|`*~$\[\]]|(?<!\w)_|_(?!\w)")  # an underscore within a word is none
 
 
 def markdown(tables: Sequence[Table]) -> str:
@@ -18,9 +23,12 @@ def markdown(tables: Sequence[Table]) -> str:
 def csv(tables: Sequence[Table]) -> str:
     """Write the plain numbers, unrounded and without captions and notes.
 
-    Several tables are set apart by a blank line, and each is led by a line ``# name``.
+    Text is in one line and no formula. Several tables are set apart by a blank line, and each is
+    led by a line ``# name``.
     """
-    texts = [table.frame.to_csv(index=False, lineterminator="\n") for table in tables]
+    texts = [
+        _in_plain_cells(table.frame).to_csv(index=False, lineterminator="\n") for table in tables
+    ]
     if len(tables) == 1:
         return texts[0]
     return "\n".join(f"# {table.name}\n{text}" for table, text in zip(tables, texts, strict=True))
@@ -37,13 +45,25 @@ def _markdown(table: Table) -> str:
     text = table.text()
     rules = ["---:" if column.form else "---" for column in table.shown_columns()]
     rows = [
-        [cell.translate(_MARKDOWN) for cell in row]
+        [_escaped(cell) for cell in row]
         for row in [text.columns.tolist(), *text.to_numpy().tolist()]
     ]
     rows.insert(1, rules)
-    lines = [f"### {table.title.translate(_MARKDOWN)}", ""]
+    lines = [f"### {_escaped(table.title)}", ""]
     lines += [f"| {' | '.join(row)} |" for row in rows]
-    lines += ["", table.caption.translate(_MARKDOWN), ""]
+    lines += ["", _escaped(table.caption), ""]
     if table.notes:
-        lines += [*(f"- {note.translate(_MARKDOWN)}" for note in table.notes), ""]
+        lines += [*(f"- {_escaped(note)}" for note in table.notes), ""]
     return "\n".join(lines)
+
+
+def _escaped(text: str) -> str:
+    """Write text so that Markdown shows it as it is, in one line."""
+    return _MARKS.sub(r"\\\g<0>", printable(text)).translate(_ENTITIES)
+
+
+def _in_plain_cells(frame: pd.DataFrame) -> pd.DataFrame:
+    """Make text fit for cells of a CSV file; numbers stay as they are."""
+    text = frame.select_dtypes(["object", "string"])
+    safe = text.map(lambda cell: for_spreadsheets(cell) if isinstance(cell, str) else cell)
+    return frame.assign(**safe)

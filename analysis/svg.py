@@ -13,6 +13,8 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
+from printing import printable
+
 INK = "#010203"
 """Becomes the colour of the page's text, in light and dark."""
 
@@ -52,6 +54,7 @@ def drawing(title: str, height: float = HEIGHT) -> Iterator[tuple[Axes, Callable
     Yields:
         Where to draw, and what gives the SVG's text once it is drawn.
     """
+    title = printable(title)
     with mpl.rc_context({**_STYLE, "svg.hashsalt": title}):
         figure = Figure(figsize=(WIDTH, height), layout="constrained")
         FigureCanvasSVG(figure)

@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from rich import box
+from rich.cells import cell_len
 from rich.console import Group, RenderableType
 from rich.table import Table as RichTable
 from rich.text import Text
 
 from analysis.layout import SPREAD_MARK, Table
+from printing import printable
 
 _GAP = 2  # blanks between columns: one of padding, one where other boxes draw a line
 
@@ -24,7 +26,7 @@ class _Column:
     @property
     def width(self) -> int:
         """Characters the column takes."""
-        return max(len(line) for line in [*self.header.splitlines(), *self.cells])
+        return max(cell_len(line) for line in [*self.header.split("\n"), *self.cells])
 
 
 def terminal_table(table: Table, width: int) -> Group:
@@ -35,18 +37,18 @@ def terminal_table(table: Table, width: int) -> Group:
     text = table.text()
     columns = [
         _Column(
-            _two_lines(shown.header),
-            _aligned(text[shown.header].tolist()),
+            _two_lines(printable(shown.header)),
+            _aligned([printable(cell) for cell in text[shown.header]]),
             is_number=bool(shown.form),
             opens_part=shown.opens_part,
         )
         for shown in table.shown_columns()
     ]
-    lines: list[RenderableType] = [Text(table.title, style="bold")]
+    lines: list[RenderableType] = [Text(printable(table.title), style="bold")]
     for part in _fold(columns, width):
         lines += [_part(part, table.mean_rows()), ""]
-    lines.append(Text(table.caption, style="italic"))
-    lines += [Text(f"- {note}") for note in table.notes]
+    lines.append(Text(printable(table.caption), style="italic"))
+    lines += [Text(f"- {printable(note)}") for note in table.notes]
     return Group(*lines)
 
 

@@ -17,9 +17,9 @@ import numpy as np
 import pandas as pd
 import typer
 from record_settings import TABLE
-from rich.console import Console
 from rich.table import Table
 
+from printing import Console
 from sa2vp.tuning.record import RunRecord
 from sa2vp.tuning.rows import Phase, RunRow, make_run_id, trial_number
 from sa2vp.tuning.store import ResultsStore

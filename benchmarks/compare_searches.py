@@ -34,13 +34,13 @@ from optuna.samplers import RandomSampler, TPESampler
 from ray.tune.schedulers import ASHAScheduler, FIFOScheduler, TrialScheduler
 from ray.tune.search.optuna import OptunaSearch
 from record_settings import TABLE
-from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
 
+from printing import Console
 from sa2vp.tuning.asha import PerTaskASHA
 from sa2vp.tuning.rungs import REDUCTION_FACTOR, grace_epochs
 from sa2vp.tuning.task_search import METRIC, TaskSearch

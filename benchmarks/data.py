@@ -26,12 +26,12 @@ import numpy as np
 import torch
 import typer
 from PIL import Image
-from rich.console import Console
 from rich.table import Table
 from torch.utils.data import DataLoader
 from torchvision import transforms
 from torchvision.datasets import ImageFolder
 
+from printing import Console
 from sa2vp.data.cache import make_cache, open_cache, plan_cache
 from sa2vp.data.cached_images import CachedImages
 from sa2vp.data.listing import FolderSource

@@ -17,9 +17,9 @@ from typing import Annotated, Any
 import ray
 import typer
 from ray import tune
-from rich.console import Console
 from rich.table import Table
 
+from printing import Console
 from sa2vp.tuning.cluster import start_ray
 from sa2vp.tuning.options import SearchOptions, make_plan
 from sa2vp.tuning.protocol import ProtocolSearcher

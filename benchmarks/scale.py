@@ -22,8 +22,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import typer
-from rich.console import Console
 
+from printing import Console
 from sa2vp.data.tasks import suite_tasks
 from sa2vp.tuning.packing import ROWS_PER_GROUP, RUNS_PER_FILE
 from sa2vp.tuning.rows import EPOCH_SCHEMA, PREDICTION_SCHEMA, RUN_SCHEMA
@@ -49,7 +49,7 @@ def main(
     keep: Annotated[Path | None, typer.Option(help="Write the folder here, and keep it.")] = None,
 ) -> None:
     """Print seconds and peak memory of the tables, packed and with further files of one run."""
-    console = Console(highlight=False)
+    console = Console()
     with tempfile.TemporaryDirectory() as temporary:
         folder = keep or Path(temporary) / "results"
         begun = time.perf_counter()

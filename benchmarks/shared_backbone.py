@@ -15,9 +15,9 @@ import ray
 import timm
 import torch
 import typer
-from rich.console import Console
 from rich.table import Table
 
+from printing import Console
 from sa2vp.models import create_sa2vp
 from sa2vp.tuning.shared_backbone import SharedBackbone, open_backbone, share_backbone
 

@@ -24,7 +24,8 @@ from typing import Annotated
 
 import pandas as pd
 import typer
-from rich.console import Console
+
+from printing import Console
 
 ROOT = Path(__file__).parents[1]
 SEARCH = ["--suite", "demo", "--tasks", "digits", "--trials", "5", "--epochs", "3", "--seeds", "1"]
@@ -184,9 +185,10 @@ def differs(results: Path, expected: dict[str, pd.DataFrame], console: Console) 
         try:
             pd.testing.assert_frame_equal(rows, expected[dataset])
         except AssertionError as error:
-            console.print(f"{dataset}: {error}", markup=False)
+            console.print(f"{dataset}:", *str(error).splitlines(), sep="\n")
             if dataset == "runs":
-                console.print(rows[["run_id", "status", "reason"]].to_string(), markup=False)
+                lines = rows[["run_id", "status", "reason"]].to_string().splitlines()
+                console.print(*lines, sep="\n")
             return True
     return False
 

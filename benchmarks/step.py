@@ -21,7 +21,6 @@ import plain
 import timm
 import torch
 import typer
-from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 from torch import Tensor
@@ -29,6 +28,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.profiler import ProfilerActivity, profile
 from torch.utils.flop_counter import FlopCounterMode
 
+from printing import Console
 from sa2vp.models import create_sa2vp
 from sa2vp.models.streams import TwoStreams
 from sa2vp.training.allocator import keep_freed_memory

@@ -7,15 +7,15 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
-from command_line import counting, remarks, run
+from command_line import counting, refuse, run
+from printing import Console
 from sa2vp.data.listing import DataError
 from sa2vp.data.options import DataOptions
 from sa2vp.data.tasks import SUITES, TASKS, Task, suite_tasks
 
-console = Console(highlight=False)
+console = Console()
 app = typer.Typer(add_completion=False)
 
 Suite = Annotated[str, typer.Option(metavar="NAME", help=f"{', '.join(SUITES)}.")]
@@ -104,8 +104,7 @@ def main() -> int:
     try:
         return run(app, "python -m sa2vp.data", sys.argv[1:])
     except DataError as error:
-        remarks.print(f"python -m sa2vp.data: {error}", markup=False)
-        return 2
+        return refuse("python -m sa2vp.data", error)
 
 
 if __name__ == "__main__":

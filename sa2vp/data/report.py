@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
+from printing import Console
 from sa2vp.data.check import TaskReport
 from sa2vp.data.listing import SPLITS
 from sa2vp.data.tasks import Task
@@ -22,12 +21,11 @@ def print_reports(
         report = reports[task.name]
         counts = [f"{report.images[split]:,}" if report.images else "" for split in SPLITS]
         problems = str(len(report.problems) or "")
-        folder = escape(report.folder)
         found = "" if report.classes_in_train is None else str(report.classes_in_train)
-        table.add_row(task.name, folder, found, str(task.num_classes), *counts, problems)
+        table.add_row(task.name, report.folder, found, str(task.num_classes), *counts, problems)
     console.print(table)
     for task in tasks:
         for line in reports[task.name].problems:
-            console.print(f"{task.name}: {line}", markup=False, soft_wrap=True)
+            console.print(f"{task.name}: {line}", soft_wrap=True)
         for line in reports[task.name].remarks:
-            console.print(f"{task.name}: remark: {line}", markup=False, soft_wrap=True)
+            console.print(f"{task.name}: remark: {line}", soft_wrap=True)

@@ -9,8 +9,8 @@ from collections.abc import Callable
 
 import ray
 import torch
-from rich.console import Console
 
+from printing import Console
 from sa2vp.training.precision import choose_precision
 from sa2vp.tuning.errors import PlanError
 from sa2vp.tuning.plan import SearchPlan

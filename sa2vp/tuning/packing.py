@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -33,13 +33,21 @@ def is_packed(path: str) -> bool:
 
 
 @contextmanager
-def hold_files(folder: Path | None) -> Iterator[None]:
-    """Keep others from packing, and from setting packed runs aside; nothing, without a folder."""
-    if folder is None:
-        yield
-        return
-    folder.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder / ".packing.lock"):
+def hold_files(folder: Path | None, *, reading: bool = False) -> Iterator[None]:
+    """Keep others from packing, and from setting packed runs aside; nothing, without a folder.
+
+    Args:
+        folder: the results.
+        reading: nothing is written meanwhile, so that a folder where this user makes no lock does.
+    """
+    with ExitStack() as held:
+        if folder is not None:
+            try:
+                folder.mkdir(parents=True, exist_ok=True)
+                held.enter_context(FileLock(folder / ".packing.lock"))
+            except OSError:
+                if not reading:
+                    raise
         yield
 
 

@@ -7,8 +7,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from rich.console import Console
-
+from printing import Console
 from sa2vp.data.cache import CachePlan, make_cache
 from sa2vp.data.check import check_task
 from sa2vp.data.fingerprint import Manifest

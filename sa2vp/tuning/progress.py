@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 
-from rich.console import Console
 from rich.live import Live
 from rich.table import Table
+from rich.text import Text
 
+from printing import Console
 from sa2vp.tuning.plan import SearchPlan
 from sa2vp.tuning.record import RunRecord
 from sa2vp.tuning.rows import RunRow
@@ -79,7 +80,7 @@ class Progress:
         table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False, header_style="bold")
         table.add_column("task", vertical="bottom")
         for header in _HEADERS:
-            table.add_column(header, justify="right", vertical="bottom", no_wrap=True)
+            table.add_column(Text(header), justify="right", vertical="bottom", no_wrap=True)
         for task in self._plan.tasks:
             table.add_row(task, *self._cells(task))
         return table

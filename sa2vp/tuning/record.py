@@ -59,7 +59,7 @@ class RunRecord:
     def __init__(self, store: ResultsStore, suite: str) -> None:
         self._store = store
         self.lost: StoreError | None = None
-        with store.hold_files():
+        with store.hold_files(reading=True):
             self.runs = {
                 row.run_id: row
                 for row in store.read_runs()

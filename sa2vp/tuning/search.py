@@ -8,8 +8,8 @@ from typing import Any
 import ray
 from ray import tune
 from ray.tune.error import TuneError
-from rich.console import Console
 
+from printing import Console
 from sa2vp.models import load_backbone
 from sa2vp.tuning.callbacks import in_terms_of_disks
 from sa2vp.tuning.cluster import (

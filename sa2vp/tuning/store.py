@@ -136,9 +136,9 @@ class ResultsStore:
         """Replace a small file."""
         self._write(name, text.encode())
 
-    def hold_files(self) -> AbstractContextManager[None]:
-        """Keep others from packing runs meanwhile."""
-        return hold_files(self.local_folder)
+    def hold_files(self, *, reading: bool = False) -> AbstractContextManager[None]:
+        """Keep others from packing runs meanwhile; where only read, as far as this user can."""
+        return hold_files(self.local_folder, reading=reading)
 
     def set_aside(self, run_ids: Sequence[str], folder: str) -> None:
         """Move runs, their epochs and predictions below another folder, out of the datasets."""

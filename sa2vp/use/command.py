@@ -8,17 +8,17 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress
 from rich.table import Table
 
-from command_line import counting, remarks, run
+from command_line import counting, refuse, remarks, run
+from printing import Console
 from sa2vp.use.card import Card, read_card
 from sa2vp.use.errors import UseError
 from sa2vp.use.files import check_target
 from sa2vp.use.source import Source
 
-console = Console(highlight=False, markup=False, soft_wrap=True)
+console = Console(soft_wrap=True)
 app = typer.Typer(add_completion=False, help="Use what a search found.")
 
 ModelFile = Annotated[
@@ -252,5 +252,4 @@ def main() -> int:
     try:
         return run(app, "sa2vp", sys.argv[1:])
     except UseError as error:
-        remarks.print(f"sa2vp: {error}")
-        return 2
+        return refuse("sa2vp", error)

@@ -8,6 +8,7 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
+from printing import printable
 from sa2vp.models import SA2VP
 from sa2vp.models.streams import FusionAttention
 from sa2vp.use.attention_maps import displacement, focus
@@ -30,10 +31,11 @@ def explain(model: SA2VP, card: Card, name: str, images: Tensor) -> Figure:
     images = images.to(next(model.parameters()).device)
     labels, probabilities = top_classes(model, images, 1)
     label = labels.item()
-    called = label if card.class_names is None else card.class_names[int(label)]
+    called = str(label) if card.class_names is None else card.class_names[int(label)]
     title = (
-        f"{textwrap.fill(name, _LINE_LENGTH)}\n"
-        f"predicted by {card.run_id}: class {called}, probability {probabilities.item():.2f}"
+        f"{textwrap.fill(printable(name), _LINE_LENGTH)}\n"
+        f"predicted by {_cut(card.run_id)}: class {_cut(called)}, "
+        f"probability {probabilities.item():.2f}"
     )
     seen = (images[0].permute(1, 2, 0) / 2 + 0.5).clamp(0, 1)  # undo the normalisation
     return overlay_figure(
@@ -42,6 +44,10 @@ def explain(model: SA2VP, card: Card, name: str, images: Tensor) -> Figure:
         model.prompt_norms().float().cpu().numpy(),
         [fusion_maps(attention) for attention in model.fusion_attention(images)],
     )
+
+
+def _cut(text: str) -> str:
+    return printable(text)[:_LINE_LENGTH]
 
 
 @torch.no_grad()

@@ -31,14 +31,24 @@ def load_final_run(results: str, *, task: str | None = None, run_id: str | None 
         UseError: there is no such run, it is not completed, or its checkpoint is gone.
     """
     try:
-        store = ResultsStore(results)
-        rows = store.read_runs()
-        if not rows:
-            raise UseError(f"--results: there are no runs in {results}; run_search.py writes them")
-        row = named_final_run(rows, run_id) if run_id else best_final_run(rows, task or "")
-        arrays = _learned_arrays(store, row)
+        return _load_final_run(results, task, run_id)
+    except StoreError as error:
+        if not isinstance(error.__cause__, FileNotFoundError):
+            raise UseError(f"--results: {error}") from error
+    # Packed since the folder was listed: reading waits for no one, and may not be able to.
+    try:
+        return _load_final_run(results, task, run_id)
     except StoreError as error:
         raise UseError(f"--results: {error}") from error
+
+
+def _load_final_run(results: str, task: str | None, run_id: str | None) -> Export:
+    store = ResultsStore(results)
+    rows = store.read_runs()
+    if not rows:
+        raise UseError(f"--results: there are no runs in {results}; run_search.py writes them")
+    row = named_final_run(rows, run_id) if run_id else best_final_run(rows, task or "")
+    arrays = _learned_arrays(store, row)
     card = card_of(
         row,
         len(arrays["head.bias"]),

@@ -14,6 +14,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from printing import for_spreadsheets
 from sa2vp.data.decoding import UnreadableImageError
 from sa2vp.models import SA2VP
 from sa2vp.use.files import whole_file
@@ -159,8 +160,10 @@ def table(predictions: Predictions, class_names: Sequence[str] | None) -> pd.Dat
 
 
 def write_csv(frame: pd.DataFrame, path: Path) -> None:
-    """Write UTF-8 text with a header line."""
-    frame.to_csv(path, index=False, lineterminator="\n")
+    """Write UTF-8 text with a header line, and a line for each row."""
+    texts = frame.columns.intersection(["path", "class_name"])
+    safe = frame.assign(**{name: frame[name].map(for_spreadsheets) for name in texts})
+    safe.to_csv(path, index=False, lineterminator="\n")
 
 
 def write_parquet(frame: pd.DataFrame, path: Path) -> None:

@@ -68,8 +68,8 @@ def test_markdown_escapes_pipes_and_tags(table: Table) -> None:
     lines = render.markdown([table]).splitlines()
     assert "| task_name | test top-1 | learned parameters |" in lines
     assert "| --- | ---: | ---: |" in lines
-    assert r"| a_b\|c & 50% &lt;b>$x$&lt;/b> [red] | 92.0 ± 12.0 | 202,200 |" in lines
-    assert "- Note &lt;script>" in lines
+    assert r"| a_b\|c &amp; 50% &lt;b&gt;\$x\$&lt;/b&gt; \[red\] | 92.0 ± 12.0 | 202,200 |" in lines
+    assert "- Note &lt;script&gt;" in lines
 
 
 def test_csv_keeps_the_numbers_whole(table: Table) -> None:

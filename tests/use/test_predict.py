@@ -19,7 +19,7 @@ from torchvision.transforms import Resize
 from sa2vp.models import create_sa2vp
 from sa2vp.use import load_exported
 from sa2vp.use.export import Export
-from sa2vp.use.prediction import top_classes
+from sa2vp.use.prediction import top_classes, write_predictions
 
 Command = Callable[..., int]
 
@@ -173,3 +173,14 @@ def test_another_suffix_is_refused_before_torch_is_imported(
     )
     assert done.stderr == f"sa2vp: --out: {out} must end in .csv or .parquet\n"
     assert done.returncode == 2
+
+
+def test_names_are_no_formulas_in_csv_and_unchanged_in_parquet(tmp_path: Path) -> None:
+    names = {"path": ["=1+1.png", "a\nb.png", "-x.png"], "class_name": ["@SUM(A1)", "cat", "dog"]}
+    predictions = pd.DataFrame({**names, "rank": 1, "label": [3, 1, 2], "probability": 0.5})
+    for suffix in (".csv", ".parquet"):
+        write_predictions(predictions, tmp_path / f"p{suffix}")
+    table = pd.read_csv(tmp_path / "p.csv")
+    assert table["path"].tolist() == ["'=1+1.png", r"a\nb.png", "'-x.png"]
+    assert table["class_name"].tolist() == ["'@SUM(A1)", "cat", "dog"]
+    assert pd.read_parquet(tmp_path / "p.parquet")[[*names]].to_dict("list") == names
