@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import platform
+import re
 import shutil
 import subprocess
 from dataclasses import dataclass
@@ -10,6 +12,9 @@ from importlib.metadata import version
 from pathlib import Path
 
 import sa2vp
+
+COMMIT = re.compile(r"[0-9a-f]{7,64}(-dirty)?")
+"""How git names a commit, marked where files differ from it."""
 
 PACKAGES = ("torch", "timm", "ray", "optuna", "numpy")
 
@@ -20,7 +25,8 @@ class Provenance:
 
     Attributes:
         versions: by package, Python and this project included.
-        commit: of the checkout that this project runs from; None where it is installed elsewhere.
+        commit: of the checkout that this project runs from, or, where there is none, the one that
+            SA2VP_COMMIT names; None where neither is known.
         fingerprints: of each task's data.
     """
 
@@ -37,6 +43,16 @@ def gather_provenance(fingerprints: dict[str, str]) -> Provenance:
 
 
 def _commit() -> str | None:
+    """Give the commit of the checkout, or of the environment where there is none.
+
+    An image or a job's working folder has no checkout: who makes it says in SA2VP_COMMIT what
+    ``git describe`` said there. Anything that is no commit is ignored.
+    """
+    named = os.environ.get("SA2VP_COMMIT", "")
+    return _commit_of_checkout() or (named if COMMIT.fullmatch(named) else None)
+
+
+def _commit_of_checkout() -> str | None:
     """Give the checkout's commit, marked where files differ from it."""
     git = shutil.which("git")
     checkout = Path(__file__).parents[2]
