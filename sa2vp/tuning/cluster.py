@@ -6,6 +6,7 @@ import logging
 import math
 import os
 from collections.abc import Callable
+from contextlib import nullcontext
 
 import ray
 import torch
@@ -13,6 +14,7 @@ import torch
 from printing import Console
 from sa2vp.training.precision import choose_precision
 from sa2vp.tuning.errors import PlanError
+from sa2vp.tuning.local_ray import private_cluster
 from sa2vp.tuning.plan import SearchPlan
 
 _QUIET = {
@@ -27,24 +29,29 @@ def start_ray(
 ) -> None:
     """Start a cluster on this machine or join one, and say where its dashboard is.
 
+    A cluster that is started listens on this machine only and asks for a token, whatever the
+    environment says. One that is joined stays as it is.
+
     Args:
         console: where the dashboard's address is printed.
-        address: of a cluster to join; None starts one.
+        address: of a cluster to join; None joins the one that RAY_ADDRESS names, or starts one.
         verbose: let Ray and the trials write to the terminal.
         num_cpus: cores that a cluster started here counts; by default the machine's.
 
     Raises:
-        PlanError: no cluster answers at the address.
+        PlanError: no cluster answers at the address, or a new one would not be this user's alone.
     """
     for name, value in _QUIET.items():
         os.environ.setdefault(name, value)
     # What a run raised stands in its row, and whole in its folder of Tune's.
     level = logging.INFO if verbose else logging.CRITICAL
     logging.getLogger("ray").setLevel(level)
+    address = address or os.environ.get("RAY_ADDRESS") or "local"
     try:
-        context = ray.init(
-            address=address, num_cpus=num_cpus, log_to_driver=verbose, logging_level=level
-        )
+        with private_cluster() if address == "local" else nullcontext():
+            context = ray.init(
+                address=address, num_cpus=num_cpus, log_to_driver=verbose, logging_level=level
+            )
     except (ConnectionError, ValueError) as error:
         raise PlanError("--address", f"no Ray cluster at {address!r}: {error}") from error
     if context.dashboard_url:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import platform
+import re
 import shutil
 import subprocess
 from dataclasses import dataclass
@@ -12,6 +14,9 @@ from importlib.metadata import version
 from pathlib import Path
 
 import sa2vp
+
+COMMIT = re.compile(r"[0-9a-f]{7,64}(-dirty)?")
+"""How git names a commit, marked where files differ from it."""
 
 PACKAGES = ("torch", "timm", "ray", "optuna", "numpy")
 
@@ -22,7 +27,8 @@ class Provenance:
 
     Attributes:
         versions: JSON by package, Python and this project included.
-        commit: of the checkout that this project runs from; None where it is installed elsewhere.
+        commit: of the checkout that this project runs from, or, where there is none, the one that
+            SA2VP_COMMIT names; None where neither is known.
     """
 
     versions: str
@@ -38,6 +44,16 @@ def gather_provenance() -> Provenance:
 
 
 def _commit() -> str | None:
+    """Give the commit of the checkout, or of the environment where there is none.
+
+    An image or a job's working folder has no checkout: who makes it says in SA2VP_COMMIT what
+    ``git describe`` said there. Anything that is no commit is ignored.
+    """
+    named = os.environ.get("SA2VP_COMMIT", "")
+    return _commit_of_checkout() or (named if COMMIT.fullmatch(named) else None)
+
+
+def _commit_of_checkout() -> str | None:
     """Give the checkout's commit, marked where files differ from it."""
     git = shutil.which("git")
     checkout = Path(__file__).parents[2]

@@ -16,13 +16,14 @@ import pytest
 import ray
 from ray import tune
 from ray.util.state import list_actors
+from rich.console import Console
 from rows import epoch_row
 from test_trainable import config
 
 from sa2vp.models import load_backbone
 from sa2vp.tuning.asha import PerTaskASHA
 from sa2vp.tuning.callbacks import describe_error
-from sa2vp.tuning.cluster import check_fits, slots_of_cluster
+from sa2vp.tuning.cluster import check_fits, slots_of_cluster, start_ray
 from sa2vp.tuning.errors import PlanError
 from sa2vp.tuning.shared_backbone import share_backbone
 from sa2vp.tuning.workers import shared_trainable
@@ -40,7 +41,7 @@ def cluster() -> Iterator[None]:
     with subprocess.Popen([sys.executable, "-c", OTHER_CLUSTER], text=True, **pipes) as other:
         assert other.stdout is not None
         assert any(line.strip() == "up" for line in other.stdout)
-        ray.init(num_cpus=2, log_to_driver=False)
+        start_ray(Console(quiet=True), None, verbose=False, num_cpus=2)
         yield
         ray.shutdown()
         other.communicate("\n")

@@ -1,0 +1,173 @@
+"""The cluster that a search starts: who reaches it, and who knows its token."""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+from searches import ROOT
+
+from sa2vp.tuning.cluster import start_ray
+from sa2vp.tuning.errors import PlanError
+from sa2vp.tuning.local_ray import keep_token_private
+
+STARTS = """
+import json, os, time, urllib.error, urllib.request
+import ray, psutil  # ray brings psutil
+from rich.console import Console
+from sa2vp.tuning.cluster import start_ray
+
+class Actor:
+    def interface(self):
+        return os.environ["GLOO_SOCKET_IFNAME"]
+
+def listening():
+    here = psutil.Process()
+    return [
+        [" ".join(process.cmdline()), socket.laddr.ip, socket.laddr.port]
+        for process in [here, *here.children(recursive=True)]
+        for socket in process.net_connections()
+        if socket.status == psutil.CONN_LISTEN
+    ]
+
+start_ray(Console(quiet=True), None, verbose=False, num_cpus=1)
+actor = ray.remote(Actor).remote()
+interface = ray.get(actor.interface.remote())
+(node,) = ray.nodes()
+deadline = time.monotonic() + 120
+while node["MetricsExportPort"] not in [port for _, _, port in listening()]:
+    assert time.monotonic() < deadline, listening()  # what starts last
+    time.sleep(0.2)
+try:
+    dashboard = ray._private.worker._global_node.webui_url
+    status = urllib.request.urlopen(f"http://{dashboard}/api/v0/actors").status
+except urllib.error.HTTPError as error:
+    status = error.code
+found = {"listening": listening(), "status": status, "interface": interface}
+print(json.dumps(found | {"address": node["NodeManagerAddress"]}))
+"""
+
+
+@dataclass(frozen=True)
+class Started:
+    """A cluster, started by a user whose environment disables the token and names interfaces.
+
+    Attributes:
+        home: of the user.
+        listening: command line, address and port of each listening socket of its processes.
+        status: which the dashboard gives who shows no token.
+        interface: over which gloo lets the workers of a trial talk.
+        address: of the node.
+    """
+
+    home: Path
+    listening: list[tuple[str, str, int]]
+    status: int
+    interface: str
+    address: str
+
+
+@pytest.fixture(scope="module")
+def started(tmp_path_factory: pytest.TempPathFactory) -> Started:
+    home = tmp_path_factory.mktemp("home")
+    environment = {name: os.environ[name] for name in os.environ if not name.startswith("RAY_")}
+    done = subprocess.run(
+        [sys.executable, "-c", STARTS], cwd=ROOT, capture_output=True, text=True, check=False,
+        env=environment | {"HOME": str(home), "RAY_AUTH_MODE": "disabled",
+                           "GLOO_SOCKET_IFNAME": "eth0"}, umask=0o022,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return Started(home, [tuple(one) for one in found.pop("listening")], **found)
+
+
+def test_every_process_of_the_cluster_listens_on_this_machine_only(started: Started) -> None:
+    commands = " ".join(command for command, _, _ in started.listening)
+    for name in ("gcs_server", "raylet", "DashboardAgent", "RuntimeEnvAgent", "dashboard.py"):
+        assert name in commands
+    assert "ray::Actor" in commands
+    assert STARTS in commands  # the driver
+    elsewhere = [one for one in started.listening if not on_loopback(one[1])]
+    assert not elsewhere
+    assert on_loopback(started.address)
+    assert started.interface == "lo"
+
+
+def on_loopback(address: str) -> bool:
+    found = ipaddress.ip_address(address)
+    mapped = getattr(found, "ipv4_mapped", None)
+    return (mapped or found).is_loopback
+
+
+def test_a_cluster_asks_for_the_token_though_the_environment_disables_it(started: Started) -> None:
+    assert started.status in (401, 403)
+
+
+def test_a_joined_cluster_stays_as_it_is(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
+    asked: list[str] = []
+
+    def init(address: str, **_: object) -> None:
+        asked.append(address)
+        raise ConnectionError(os.environ["RAY_AUTH_MODE"])
+
+    monkeypatch.setattr("ray.init", init)
+    monkeypatch.setenv("RAY_ADDRESS", "192.0.2.1:6379")
+    for address in ("auto", None):
+        with pytest.raises(PlanError, match=r"--address: no Ray cluster .* disabled$"):
+            start_ray(Console(quiet=True), address, verbose=False)
+    assert asked == ["auto", "192.0.2.1:6379"]
+    assert not (tmp_path / ".ray").exists()
+
+
+def mode(path: Path) -> int:
+    return path.stat().st_mode & 0o777
+
+
+def test_only_its_user_can_read_the_token(started: Started) -> None:
+    file = started.home / ".ray" / "auth_token"
+    assert len(file.read_text()) == 64
+    assert (mode(file.parent), mode(file)) == (0o700, 0o600)
+
+
+@pytest.fixture
+def token_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """Name the token's file of a user who has none, and nothing in the environment."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("RAY_AUTH_TOKEN", raising=False)
+    monkeypatch.delenv("RAY_AUTH_TOKEN_PATH", raising=False)
+    return tmp_path / ".ray" / "auth_token"
+
+
+def test_a_token_that_others_can_read_is_closed_and_stays(token_file: Path) -> None:
+    token_file.parent.mkdir(mode=0o755)
+    token_file.write_text("my token")
+    token_file.chmod(0o644)
+    keep_token_private()
+    assert token_file.read_text() == "my token"
+    assert (mode(token_file.parent), mode(token_file)) == (0o700, 0o600)
+    assert list(token_file.parent.iterdir()) == [token_file]
+
+
+@pytest.mark.parametrize("name", ["RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"])
+def test_a_token_of_the_environment_is_left_alone(
+    token_file: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv(name, "mine")
+    keep_token_private()
+    assert not token_file.parent.exists()
+
+
+def test_a_token_that_cannot_be_closed_is_refused_by_file(token_file: Path) -> None:
+    token_file.parent.write_text("a file in the folder's place")
+    with pytest.raises(PlanError, match=r"auth_token: cannot be made .*set RAY_AUTH_TOKEN_PATH"):
+        keep_token_private()
