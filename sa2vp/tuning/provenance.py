@@ -40,10 +40,10 @@ def gather_provenance() -> Provenance:
     """Read the versions of this process's environment."""
     versions = {"sa2vp": sa2vp.__version__, "python": platform.python_version()}
     versions |= {package: version(package) for package in PACKAGES}
-    return Provenance(json.dumps(versions), _commit())
+    return Provenance(json.dumps(versions), find_commit())
 
 
-def _commit() -> str | None:
+def find_commit() -> str | None:
     """Give the commit of the checkout, or of the environment where there is none.
 
     An image or a job's working folder has no checkout: who makes it says in SA2VP_COMMIT what

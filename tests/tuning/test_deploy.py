@@ -20,7 +20,7 @@ from searches import ROOT, read
 
 import sa2vp
 from sa2vp.tuning import provenance
-from sa2vp.tuning.provenance import gather_provenance
+from sa2vp.tuning.provenance import find_commit
 
 DEPLOY = ROOT / "deploy"
 OPTIONS = ["--suite", "demo", "--tasks", "digits", "--trials", "1", "--epochs", "1", "--seeds", "1"]
@@ -186,14 +186,14 @@ def test_the_image_holds_what_a_search_needs_and_no_more(image: Path) -> None:
 
 def test_a_run_in_an_image_names_the_commit_that_the_image_was_made_of(image: Path) -> None:
     commit = "0123456789abcdef0123456789abcdef01234567-dirty"
-    asks = "from sa2vp.tuning.provenance import gather_provenance as g; print(g({}).commit)"
+    asks = "from sa2vp.tuning.provenance import find_commit; print(find_commit())"
     assert in_image(image, "-c", asks, SA2VP_COMMIT=commit) == f"{commit}\n"
 
 
 def test_a_checkout_knows_its_commit_better(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(provenance, "_commit_of_checkout", lambda: "0123456-dirty")
     monkeypatch.setenv("SA2VP_COMMIT", "fedcba9")
-    assert gather_provenance({}).commit == "0123456-dirty"
+    assert find_commit() == "0123456-dirty"
 
 
 @pytest.mark.parametrize(
@@ -204,7 +204,7 @@ def test_what_is_no_commit_is_not_taken_for_one(
 ) -> None:
     monkeypatch.setattr(provenance, "_commit_of_checkout", lambda: None)
     monkeypatch.setenv("SA2VP_COMMIT", named)
-    assert gather_provenance({}).commit is None
+    assert find_commit() is None
 
 
 def test_only_the_clusters_pods_reach_each_other_and_the_operator_the_dashboard() -> None:
