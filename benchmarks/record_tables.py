@@ -392,7 +392,7 @@ def main(
             for future in wait(training, return_when=FIRST_COMPLETED).done:
                 run, rows = training.pop(future), future.result()
                 recordings[run.task].keep(run, rows)
-                console.print(line(run, rows))
+                console.print(line(run, rows), soft_wrap=True)
     console.print(summary(recordings.values()))
 
 

@@ -166,7 +166,7 @@ def _count(rng: np.random.Generator, label: int) -> Grey:
     places: list[NDArray[np.float64]] = []
     while len(places) <= label:
         place = rng.uniform(3, IMAGE_SIZE - 3, 2)
-        if all(np.hypot(*(place - other)) > 5.5 for other in places):
+        if all(np.hypot(*(place - other)) > 7 for other in places):
             places.append(place)
     return _together([_sprite(rng, place, rng.uniform(1.5, 2.5)) for place in places])
 
@@ -185,7 +185,7 @@ def _distance(rng: np.random.Generator, label: int) -> Grey:
         second = first + apart * np.array([np.cos(angle), np.sin(angle)])
         if (second > 4).all() and (second < IMAGE_SIZE - 4).all():
             break
-    return _together([_sprite(rng, place, rng.uniform(1.8, 2.8)) for place in (first, second)])
+    return _together([_sprite(rng, place, rng.uniform(1.6, 2.2)) for place in (first, second)])
 
 
 def _colour(rng: np.random.Generator, label: int) -> NDArray[np.uint8]:
