@@ -72,6 +72,9 @@ Not in the batch size: one of 10 would make half of the runs much slower.
 
 RANDOM = 120
 PROMISING = 20
+FIRST_PROMISING = 1000
+"""Number of the first promising configuration, above those of all random ones."""
+
 BEST_REPEATED = 15
 OTHERS_REPEATED = 10
 SEEDS = 3
@@ -112,16 +115,17 @@ class Run:
         return self.number, self.seed, self.epochs
 
 
-def random_runs(task: str, recorded: pd.DataFrame) -> Iterator[Run]:
+def random_runs(task: str, recorded: pd.DataFrame, random: int) -> Iterator[Run]:
     """Draw configurations from the whole space."""
     del recorded
-    for number, configuration in enumerate(draw(seed_of(task), RANDOM)):
+    for number, configuration in enumerate(draw(seed_of(task), random)):
         yield Run(task, number, 0, EPOCHS, configuration)
 
 
-def promising_runs(task: str, recorded: pd.DataFrame) -> Iterator[Run]:
+def promising_runs(task: str, recorded: pd.DataFrame, random: int) -> Iterator[Run]:
     """Choose by chance among the one in fifty that a fitted forest expects most of."""
-    known = last_epochs(recorded).query("number < @RANDOM")
+    known = last_epochs(recorded)
+    known = known[known["number"] < random]
     names = [*RANGES]
     forest = RandomForestRegressor(300, min_samples_leaf=2, random_state=seed_of(task))
     forest.fit(known[names].to_numpy(), known["val_top1"].to_numpy())
@@ -130,25 +134,25 @@ def promising_runs(task: str, recorded: pd.DataFrame) -> Iterator[Run]:
     best = candidates.to_dict("records")
     order = np.argsort(-expected, kind="stable")[: 2 * PROMISING]
     chosen = np.random.default_rng(seed_of(task)).choice(order, PROMISING, replace=False)
-    for number, place in enumerate(chosen, RANDOM):
+    for number, place in enumerate(chosen, FIRST_PROMISING):
         yield Run(task, number, 0, EPOCHS, {str(name): v for name, v in best[place].items()})
 
 
-def repeated_runs(task: str, recorded: pd.DataFrame) -> Iterator[Run]:
+def repeated_runs(task: str, recorded: pd.DataFrame, random: int) -> Iterator[Run]:
     """Repeat the best configurations and some others with further seeds."""
-    for run in chosen_runs(task, recorded, BEST_REPEATED, OTHERS_REPEATED):
+    for run in chosen_runs(task, recorded, random, BEST_REPEATED, OTHERS_REPEATED):
         for seed in range(1, SEEDS):
             yield Run(task, run.number, seed, EPOCHS, run.configuration)
 
 
-def longer_runs(task: str, recorded: pd.DataFrame) -> Iterator[Run]:
+def longer_runs(task: str, recorded: pd.DataFrame, random: int) -> Iterator[Run]:
     """Train the best configurations and some others with the longer schedule."""
     if task in LONGER:
-        for run in chosen_runs(task, recorded, LONGER_BEST, LONGER_OTHERS):
+        for run in chosen_runs(task, recorded, random, LONGER_BEST, LONGER_OTHERS):
             yield Run(task, run.number, 0, LONGER_EPOCHS, run.configuration)
 
 
-STEPS: tuple[Callable[[str, pd.DataFrame], Iterable[Run]], ...] = (
+STEPS: tuple[Callable[[str, pd.DataFrame, int], Iterable[Run]], ...] = (
     random_runs,
     promising_runs,
     repeated_runs,
@@ -171,12 +175,14 @@ def last_epochs(recorded: pd.DataFrame) -> pd.DataFrame:
     return last.fillna({"val_top1": 0.0, "val_loss": np.inf})
 
 
-def chosen_runs(task: str, recorded: pd.DataFrame, best: int, others: int) -> Iterator[Run]:
+def chosen_runs(
+    task: str, recorded: pd.DataFrame, random: int, best: int, others: int
+) -> Iterator[Run]:
     """Give the first runs of the best configurations, and by chance some of the random others."""
     last = last_epochs(recorded).set_index("number")
     ranked = last.sort_values(["val_top1", "val_loss"], ascending=[False, True], kind="stable")
     winners = [int(number) for number in ranked.index[:best]]
-    rest = [number for number in range(RANDOM) if number not in winners]
+    rest = [number for number in range(random) if number not in winners]
     chosen = np.random.default_rng(seed_of(task)).choice(rest, others, replace=False)
     for number in (*winners, *chosen.tolist()):
         yield Run(task, number, 0, EPOCHS, last.loc[number, [*RANGES]].to_dict())
@@ -189,6 +195,7 @@ class Recording:
     Attributes:
         task: name of the small task.
         table: what is recorded.
+        random: number of configurations drawn from the whole space.
         step: index in ``STEPS`` of what is being recorded; their number once all is.
         missing: runs of this step that are neither recorded nor being trained.
         training: keys of the runs that are being trained.
@@ -196,15 +203,16 @@ class Recording:
 
     task: str
     table: pd.DataFrame
+    random: int
     step: int = -1
     missing: list[Run] = field(default_factory=list)
     training: set[tuple[int, int, int]] = field(default_factory=set)
 
     @classmethod
-    def read(cls, task: str) -> Recording:
+    def read(cls, task: str, random: int = RANDOM) -> Recording:
         """Read what is recorded of a task, if anything is."""
         path = path_of(task)
-        recording = cls(task, pd.read_parquet(path) if path.exists() else pd.DataFrame())
+        recording = cls(task, pd.read_parquet(path) if path.exists() else pd.DataFrame(), random)
         recording.go_on()
         return recording
 
@@ -214,7 +222,7 @@ class Recording:
             self.step += 1
             if self.step < len(STEPS):
                 known = self.recorded_keys()
-                wanted = STEPS[self.step](self.task, self.table)
+                wanted = STEPS[self.step](self.task, self.table, self.random)
                 self.missing = [run for run in wanted if run.key not in known]
 
     def recorded_keys(self) -> Collection[tuple[int, int, int]]:
@@ -369,6 +377,9 @@ def main(
         Path | None,
         typer.Option(metavar="DIR", help="Folder with signs/signs.csv and so on; else skipped."),
     ] = None,
+    random: Annotated[
+        int, typer.Option(help="Random configurations of each task; more can be added later.")
+    ] = RANDOM,
     processes: Annotated[int, typer.Option(help="Runs at a time, one thread each.")] = 2,
     minutes: Annotated[
         float | None, typer.Option(help="Start no run after so many; by default go on.")
@@ -376,7 +387,7 @@ def main(
 ) -> None:
     """Record what the tables lack. Interrupt it at any time: runs that have started are kept."""
     console = Console(width=120, highlight=False)
-    recordings = {name: Recording.read(name) for name in chosen_tasks(tasks, real)}
+    recordings = {name: Recording.read(name, random) for name in chosen_tasks(tasks, real)}
     stop = Stop(minutes)
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(processes, context, initializer=prepare_worker) as executor:
