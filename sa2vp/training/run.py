@@ -84,6 +84,7 @@ class TrainingRun:
         model: as given, on the device.
         settings: as given.
         epoch: how many are done.
+        validated: what the last epoch made of the validation split; None where there is none.
         tested: what the last epoch made of the test split; None where there is none.
 
     Raises:
@@ -114,6 +115,7 @@ class TrainingRun:
             )
         self.settings = settings
         self.epoch = 0
+        self.validated: Evaluation | None = None
         self.tested: Evaluation | None = None
         self._identity: dict[str, str] = {}
         self._start = 0
@@ -173,7 +175,7 @@ class TrainingRun:
         train_loss = self._train_epoch()
         training_seconds = time.perf_counter() - start
         self.epoch += 1
-        val = self._evaluate(self._val)
+        self.validated = val = self._evaluate(self._val)
         val_loss = None if val is None else val.loss
         for name, loss in (("training", train_loss), ("validation", val_loss)):
             if loss is not None and not math.isfinite(loss):
