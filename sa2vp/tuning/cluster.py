@@ -52,6 +52,8 @@ def start_ray(
             context = ray.init(
                 address=address, num_cpus=num_cpus, log_to_driver=verbose, logging_level=level
             )
+    except PlanError:
+        raise
     except (ConnectionError, ValueError) as error:
         raise PlanError("--address", f"no Ray cluster at {address!r}: {error}") from error
     if context.dashboard_url:

@@ -143,8 +143,10 @@ def test_only_its_user_can_read_the_token(started: Started) -> None:
 def token_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """Name the token's file of a user who has none, and nothing in the environment."""
     monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("RAY_AUTH_MODE", "disabled")  # which a search unsets
     monkeypatch.delenv("RAY_AUTH_TOKEN", raising=False)
     monkeypatch.delenv("RAY_AUTH_TOKEN_PATH", raising=False)
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
     return tmp_path / ".ray" / "auth_token"
 
 
@@ -169,5 +171,20 @@ def test_a_token_of_the_environment_is_left_alone(
 
 def test_a_token_that_cannot_be_closed_is_refused_by_file(token_file: Path) -> None:
     token_file.parent.write_text("a file in the folder's place")
-    with pytest.raises(PlanError, match=r"auth_token: cannot be made .*set RAY_AUTH_TOKEN_PATH"):
-        keep_token_private()
+    with pytest.raises(PlanError, match=r"^\S+auth_token: cannot be made .*RAY_AUTH_TOKEN_PATH"):
+        start_ray(Console(quiet=True), None, verbose=False)
+
+
+def test_a_cluster_that_others_would_reach_is_ended_and_refused(
+    token_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a version of Ray would have it that knows nothing of the switch."""
+    ended: list[bool] = []
+    monkeypatch.setattr("ray.init", lambda **_: None)
+    monkeypatch.setattr("ray.shutdown", lambda: ended.append(True))
+    monkeypatch.setattr("ray.util.get_node_ip_address", lambda: "192.0.2.1")
+    with pytest.raises(PlanError, match=r"^--address: Ray \S+ listens on 192\.0\.2\.1, where"):
+        start_ray(Console(quiet=True), None, verbose=False)
+    assert ended == [True]
+    assert mode(token_file) == 0o600
+    assert "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER" not in os.environ
