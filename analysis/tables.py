@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from analysis.schemas import HYPERPARAMETERS
-
-STATUSES = ("completed", "stopped", "failed", "running")
+from analysis.schemas import HYPERPARAMETERS, STATUSES
 
 _CELL = ["suite", "backbone", "task", "method"]
 # Runs that differ in any of these do not belong in one mean.

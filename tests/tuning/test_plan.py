@@ -84,7 +84,7 @@ def test_tasks_keep_the_order_of_the_suite() -> None:
         ({"cpus_per_trial": 1e308}, r"^--cpus-per-trial: must be above 0 and at most 10,000"),
         ({"gpus_per_trial": 1e308}, r"^--gpus-per-trial: must be 10,000 or less"),
         ({"workers_per_trial": 10**5}, r"^--workers-per-trial: must be 10,000 or less"),
-        # With 2 epochs of grace, trials may end after 2 and 6 of 8; a third bracket never stops any.
+        # With 2 epochs of grace, trials may end after 2 and 6 of 8; a third bracket stops none.
         ({"brackets": 4}, r"^--brackets: must be 3 or less, got 4: of 8 epochs, with 2 of grace"),
         ({"brackets": 3000}, r"^--brackets: must be 3 or less, got 3000"),
         ({"results": "~nosuchuser/x"}, r"^--results: Could not determine home directory"),
