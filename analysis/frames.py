@@ -19,6 +19,7 @@ import pyarrow.fs
 
 from analysis.files import Problem, in_few_lines, one_line, read_folder, read_runs_files, to_pandas
 from analysis.schemas import EPOCHS, PREDICTIONS, RUNS
+from analysis.soundness import sound_rows
 
 
 class ResultsError(Exception):
@@ -76,7 +77,7 @@ class Results:
             return {task: [str(name) for name in data["classes"]] for task, data in noted.items()}
         except FileNotFoundError:
             return {}
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             self.problems.append((path, f"left out, no names of classes: {one_line(error)}"))
             return {}
 
@@ -86,7 +87,8 @@ class Results:
             return to_pandas(schema.empty_table())
         filesystem, root = _open(self.location)
         frame, problems = read_runs_files(filesystem, f"{root}/{dataset}", wanted, schema)
-        self.problems.extend(problems)
+        frame, unsound = sound_rows(frame)
+        self.problems.extend([*problems, *unsound])
         return frame
 
 
@@ -115,8 +117,9 @@ def read_results(location: str) -> Results:
         runs, problems, single_files = read_folder(filesystem, f"{root}/runs", RUNS)
     except (pa.ArrowException, OSError) as error:
         raise ResultsError(f"cannot read {location!r}: {one_line(error)}") from error
+    runs, unsound = sound_rows(runs)
     runs, repeated = _once(runs, ["run_id"], by="started_at")
-    return Results(location, runs, [*problems, *repeated], single_files)
+    return Results(location, runs, [*problems, *unsound, *repeated], single_files)
 
 
 def _once(frame: pd.DataFrame, key: list[str], by: str) -> tuple[pd.DataFrame, list[Problem]]:

@@ -62,6 +62,16 @@ ADDED_LATER = (
 )  # fmt: skip
 """Columns that rows of earlier versions lack."""
 
+PHASES = ("search", "confirm", "final")
+STATUSES = ("completed", "stopped", "failed", "running")
+REQUIRED = (
+    "run_id", "suite", "task", "backbone", "method", "phase", "lr", "batch_size", "weight_decay",
+    "epochs_planned", "seed", "status", "epochs_done", "seconds", "data_fingerprint", "versions",
+    "started_at", "epoch", "train_loss", "images_per_second", "image", "target", "predicted",
+    "correct",
+)  # fmt: skip
+"""Columns of all datasets that no row leaves empty."""
+
 EPOCHS = pa.schema(
     {
         "run_id": pa.string(),

@@ -21,6 +21,8 @@ SHOWN_TRIALS = 60
 """Of a task, in its charts: the first ones would be the searcher's random ones, so the latest."""
 
 WORST_CLASSES = 10
+MOST_CLASSES = 5_000
+"""With more, a confusion matrix takes gigabytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +149,8 @@ def _mistakes(of: _TaskRuns, predictions: pd.DataFrame) -> tuple[list[dict[str, 
     if predictions.empty:
         return [], []
     highest = int(predictions[["target", "predicted"]].to_numpy(dtype=int).max())
+    if highest >= MOST_CLASSES:
+        return [], []
     names = of.names or []
     if highest >= len(names):
         names = [str(number) for number in range(highest + 1)]
@@ -223,7 +227,7 @@ def _provenance(finals: pd.DataFrame) -> dict[str, str]:
 def _versions(text: str) -> str:
     try:
         return ", ".join(f"{name} {number}" for name, number in json.loads(text).items())
-    except (ValueError, AttributeError):
+    except (ValueError, AttributeError, RecursionError):
         return text
 
 

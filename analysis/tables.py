@@ -11,10 +11,8 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.schemas import HYPERPARAMETERS
+from analysis.schemas import HYPERPARAMETERS, STATUSES
 from sa2vp.results.ranking import Outcome, rank
-
-STATUSES = ("completed", "stopped", "failed", "running")
 
 _CELL = ["suite", "backbone", "task", "method"]
 # Runs that differ in any of these do not belong in one mean.

@@ -9,6 +9,15 @@ from itertools import product
 HYPERPARAMETERS = ("inter_dim", "inter_weight", "lr", "batch_size")
 """What is searched, by the names in the authors' README."""
 
+MAX_COUNT = 1_000_000
+"""Of anything that is counted, such as trials, epochs or the images of a batch: beyond all use."""
+
+MAX_DIM = 10_000
+"""Of inter_dim; the paper's largest is 64."""
+
+WHOLE = {"inter_dim": MAX_DIM, "batch_size": MAX_COUNT}
+"""Hyperparameters that are whole numbers, and the largest of each."""
+
 
 @dataclass(frozen=True, init=False)
 class Choice:

@@ -3,19 +3,39 @@
 from __future__ import annotations
 
 import re
+import sys
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from search_spaces.kinds import HYPERPARAMETERS, Choice, LogUniform, Range, TaskSpace
+from search_spaces.kinds import HYPERPARAMETERS, WHOLE, Choice, LogUniform, Range, TaskSpace
 
 EVERY_TASK = "*"
-WHOLE = ("inter_dim", "batch_size")
+_SHOWN = 300  # characters of a file's own text in a message
 
 
-class SpaceFileError(ValueError):
-    """A file of search spaces that cannot be used; one line with the file's name and line."""
+class TomlFileError(ValueError):
+    """A TOML file that cannot be used; one line with the file's name and, if known, its line."""
+
+
+def read_toml(path: Path) -> tuple[str, dict[str, Any]]:
+    """Read a TOML file.
+
+    Returns:
+        Its text, and what it says.
+
+    Raises:
+        TomlFileError: the file is missing or malformed.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+        return text, tomllib.loads(text)
+    except RecursionError as error:
+        raise TomlFileError(f"{path}: nested too deeply") from error
+    except (OSError, ValueError) as error:  # also numbers of too many digits, or no UTF-8
+        reason = getattr(error, "strerror", None) or error
+        raise TomlFileError(f"{path}: {' '.join(str(reason).split())}") from error
 
 
 def read_spaces(
@@ -36,13 +56,9 @@ def read_spaces(
         By task; tasks that the file does not mention are left out.
 
     Raises:
-        SpaceFileError: the file is missing or malformed.
+        TomlFileError: the file is missing or malformed.
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-        tables = tomllib.loads(text)
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise SpaceFileError(f"{path}: {_in_one_line(error)}") from error
+    text, tables = read_toml(path)
     spaces = {}
     for name, table in tables.items():
         place = _Place(path, text, name)
@@ -67,9 +83,9 @@ class _Place:
     def __init__(self, path: Path, text: str, table: str) -> None:
         self._path, self._lines, self._table = path, text.splitlines(), table
 
-    def error(self, key: str, problem: str) -> SpaceFileError:
+    def error(self, key: str, problem: str) -> TomlFileError:
         """Say what is wrong at a key, or at the table where there is none."""
-        return SpaceFileError(f"{self._path}:{self._line(key)}: {problem}")
+        return TomlFileError(f"{self._path}:{self._line(key)}: {problem:.{_SHOWN}}")
 
     def _line(self, key: str) -> int:
         header = re.compile(rf"""\s*\[\s*["']?{re.escape(self._table)}["']?\s*[\].]""")
@@ -117,21 +133,26 @@ def _range(place: _Place, name: str, given: object) -> Range:
                 raise place.error(name, f"{name} needs a list of whole numbers")
             low, high = (_number(place, name, name, given[end]) for end in ("low", "high"))
             return LogUniform(low, high)
-    except SpaceFileError:
+    except TomlFileError:
         raise
     except ValueError as error:
         raise place.error(name, f"{name}: {error}") from error
-    raise place.error(name, f"{name}: expected [a, b, ...] or {{low = a, high = b}}, got {given!r}")
+    raise place.error(
+        name, f"{name}: expected [a, b, ...] or {{low = a, high = b}}, got {_shown(given)}"
+    )
 
 
 def _number(place: _Place, key: str, name: str, value: Any) -> float:
     kinds = (int,) if name in WHOLE else (int, float)
-    if isinstance(value, bool) or not isinstance(value, kinds) or not 0 < value < float("inf"):
-        kind = "whole number" if name in WHOLE else "number"
-        raise place.error(key, f"{name}: {value!r} is no {kind} above 0")
+    most = WHOLE.get(name, sys.float_info.max)
+    if isinstance(value, bool) or not isinstance(value, kinds) or not 0 < value <= most:
+        kind = f"whole number from 1 to {most:,}" if name in WHOLE else "number above 0, and finite"
+        raise place.error(key, f"{name}: {_shown(value)} is no {kind}")
     return value if name in WHOLE else float(value)
 
 
-def _in_one_line(error: Exception) -> str:
-    strerror = getattr(error, "strerror", None)
-    return " ".join(str(strerror or error).split())
+def _shown(value: object) -> str:
+    try:
+        return f"{value!r:.60}"
+    except (ValueError, RecursionError):  # thousands of digits or of tables in one another
+        return f"this {type(value).__name__}"

@@ -5,6 +5,7 @@ An estimate: ASHA stops what it finds, and rates are those of a short step on th
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import astuple, dataclass
@@ -153,7 +154,7 @@ def estimate_plan(plan: SearchPlan, data: PlanData) -> dict[str, Estimate]:
     """
     checkpoint = None if plan.checkpoint is None else Path(plan.checkpoint)
     backbone = load_backbone(plan.backbone, checkpoint, plan.image_size)
-    torch.set_num_threads(max(1, int(plan.cpus_per_trial)))
+    torch.set_num_threads(max(1, min(int(plan.cpus_per_trial), os.cpu_count() or 1)))
     models = {task: largest_model(backbone, plan.space(task)) for task in plan.tasks}
     if plan.images_per_second is None:
         rates = measure_rates(models[plan.tasks[0]], backbone.patch_embed.img_size)

@@ -12,6 +12,7 @@ from sa2vp.tuning.plan import SearchPlan
 from sa2vp.tuning.plan_checks import (
     check_backbone,
     check_numbers,
+    check_paths,
     check_precision,
     check_workers,
     choose_tasks,
@@ -64,6 +65,14 @@ def make_plan(options: SearchOptions) -> SearchPlan:
     Raises:
         PlanError: names the first option that cannot be followed.
     """
+    check_paths(
+        {
+            "--data-dir": options.data_dir,
+            "--cache-dir": options.cache_dir,
+            "--checkpoint": options.checkpoint,
+            "--results": options.results,
+        }
+    )
     recipe = None if options.recipe is None else read_recipe(options.recipe)
     if recipe is not None:
         options = _as_recipe_says(options, recipe)
@@ -106,6 +115,8 @@ def make_plan(options: SearchOptions) -> SearchPlan:
         confirm_seeds=options.confirm_seeds,
         recipe=recipe,
     )
+    if recipe is not None and plan.tasks != (recipe.task,):
+        raise PlanError("--recipe", f"task: {recipe.task!r} is no name of one task")
     check_numbers(plan)
     check_precision(plan.precision, plan.gpus_per_trial)
     check_workers(plan)

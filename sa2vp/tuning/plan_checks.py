@@ -2,19 +2,40 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
+import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from sa2vp.data.tasks import Task, suite_tasks
 from sa2vp.training.settings import PRECISIONS
 from sa2vp.tuning.errors import PlanError
+from sa2vp.tuning.limits import MAX_IMAGE_SIZE, MAX_PER_TRIAL, MAX_SEED
 from sa2vp.tuning.plan import SearchPlan
+from sa2vp.tuning.rungs import rungs
 from search_spaces import Choice, TaskSpace
-from search_spaces.toml_file import SpaceFileError, read_spaces
+from search_spaces.kinds import MAX_COUNT
+from search_spaces.toml_file import TomlFileError, read_spaces
 
 _NO_DOUBT = ("demo", "demo", None, None, "exact")
 """Suite, backbone, checkpoint, image size and fusion that need no look at the backbone."""
+
+
+def check_paths(paths: Mapping[str, str | Path | None]) -> None:
+    """Refuse paths that no file system can follow.
+
+    Args:
+        paths: by the option that they were given with; URIs are passed over.
+
+    Raises:
+        PlanError: names the option.
+    """
+    for option, path in paths.items():
+        if path is None or "://" in str(path):
+            continue
+        try:
+            Path(path).expanduser().resolve().exists()
+        except (OSError, RuntimeError) as error:  # too long a name; links in a circle
+            raise PlanError(option, getattr(error, "strerror", None) or str(error)) from error
 
 
 def choose_tasks(suite: str, names: str | None, data_dir: Path | None) -> tuple[Task, ...]:
@@ -52,7 +73,7 @@ def own_spaces(path: Path, suite: str, tasks: Sequence[Task]) -> dict[str, TaskS
     try:
         known = [] if suite == "custom" else [task.name for task in suite_tasks(suite)]
         return read_spaces(path, [task.name for task in tasks], known)
-    except SpaceFileError as error:
+    except TomlFileError as error:
         raise PlanError("--spaces", str(error)) from error
 
 
@@ -67,34 +88,54 @@ def _check_data_dir(suite: str, data_dir: Path | None) -> None:
 
 
 def check_numbers(plan: SearchPlan) -> None:
-    """Refuse numbers that count nothing.
+    """Refuse numbers that count nothing, and those beyond all use, of which something overflows.
 
     Raises:
         PlanError: names the first of them.
     """
-    bounds = {
-        "--trials": (plan.trials, 1 if plan.recipe is None else 0),
-        "--epochs": (plan.epochs, 1),
-        "--seeds": (plan.seeds, 1),
-        "--seed": (plan.seed, 0),
-        "--grace-epochs": (plan.grace_epochs, 1),
-        "--reduction-factor": (plan.reduction_factor, 2),
-        "--brackets": (plan.brackets, 1),
-        "--confirm": (plan.confirm, 0),
-        "--confirm-seeds": (plan.confirm_seeds, 1),
-        "--workers-per-trial": (plan.workers_per_trial, 1),
-        "--gpus-per-trial": (plan.gpus_per_trial or 0, 0),
+    bounds: dict[str, tuple[float, int, int]] = {
+        "--trials": (plan.trials, 1 if plan.recipe is None else 0, MAX_COUNT),
+        "--epochs": (plan.epochs, 1, MAX_COUNT),
+        "--seeds": (plan.seeds, 1, MAX_COUNT),
+        "--seed": (plan.seed, 0, MAX_SEED),
+        "--grace-epochs": (plan.grace_epochs, 1, MAX_COUNT),
+        "--reduction-factor": (plan.reduction_factor, 2, MAX_COUNT),
+        "--brackets": (plan.brackets, 1, MAX_COUNT),
+        "--confirm": (plan.confirm, 0, MAX_COUNT),
+        "--confirm-seeds": (plan.confirm_seeds, 1, MAX_COUNT),
+        "--workers-per-trial": (plan.workers_per_trial, 1, MAX_PER_TRIAL),
+        "--gpus-per-trial": (plan.gpus_per_trial or 0, 0, MAX_PER_TRIAL),
     }
-    for option, (number, least) in bounds.items():
-        if not least <= number < math.inf:
+    if plan.image_size is not None:
+        bounds["--image-size"] = (plan.image_size, 1, MAX_IMAGE_SIZE)
+    for option, (number, least, most) in bounds.items():
+        if not number >= least:
             raise PlanError(option, f"must be {least} or more, got {number}")
-    above = {
-        "--cpus-per-trial": plan.cpus_per_trial,
-        "--images-per-second": plan.images_per_second,
+        if number > most:
+            raise PlanError(option, f"must be {most:,} or less, got {number}")
+    above: dict[str, tuple[float | None, float]] = {
+        "--cpus-per-trial": (plan.cpus_per_trial, MAX_PER_TRIAL),
+        "--images-per-second": (plan.images_per_second, sys.float_info.max),
     }
-    for option, amount in above.items():
-        if amount is not None and not 0 < amount < math.inf:
-            raise PlanError(option, f"must be above 0, got {amount}")
+    for option, (amount, highest) in above.items():
+        if amount is not None and not 0 < amount <= highest:
+            raise PlanError(option, f"must be above 0 and at most {highest:,g}, got {amount:g}")
+    _check_brackets(plan)
+
+
+def _check_brackets(plan: SearchPlan) -> None:
+    """Refuse brackets that have no rung to begin at; the last that has none never stops a trial.
+
+    Raises:
+        PlanError: says how many there can be.
+    """
+    most = 1 + len(rungs(plan.epochs, plan.grace_epochs, plan.reduction_factor))
+    if plan.brackets > most:
+        raise PlanError(
+            "--brackets",
+            f"must be {most} or less, got {plan.brackets}: of {plan.epochs} epochs, with "
+            f"{plan.grace_epochs} of grace, no more begin a rung apart",
+        )
 
 
 def check_workers(plan: SearchPlan) -> None:

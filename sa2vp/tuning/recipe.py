@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import tomllib
 from pathlib import Path
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from sa2vp.tuning.errors import PlanError
+from sa2vp.tuning.limits import MAX_IMAGE_SIZE, MAX_SEED
 from search_spaces import Choice, TaskSpace
-from search_spaces.kinds import HYPERPARAMETERS
+from search_spaces.kinds import HYPERPARAMETERS, MAX_COUNT, MAX_DIM
+from search_spaces.toml_file import TomlFileError, read_toml
 
 Percent = Annotated[float, Field(ge=0, le=100)]
+Seed = Annotated[int, Field(ge=0, le=MAX_SEED)]
 
 
 class Recipe(BaseModel):
@@ -22,7 +24,7 @@ class Recipe(BaseModel):
         test_top1: percent after the last epoch, by seed.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     suite: str
     task: str
@@ -31,15 +33,15 @@ class Recipe(BaseModel):
     data_fingerprint: str
     fusion: str
     precision: str
-    image_size: int = Field(ge=1)
-    epochs_planned: int = Field(ge=1)
+    image_size: int = Field(ge=1, le=MAX_IMAGE_SIZE)
+    epochs_planned: int = Field(ge=1, le=MAX_COUNT)
     dropout: float = Field(ge=0, lt=1)
     weight_decay: float = Field(ge=0)
-    inter_dim: int = Field(ge=1)
+    inter_dim: int = Field(ge=1, le=MAX_DIM)
     inter_weight: float = Field(gt=0)
     lr: float = Field(gt=0)
-    batch_size: int = Field(ge=1)
-    test_top1: dict[int, Percent] = Field(min_length=1)
+    batch_size: int = Field(ge=1, le=MAX_COUNT)
+    test_top1: dict[Seed, Percent] = Field(min_length=1)
 
     @property
     def setting(self) -> dict[str, float]:
@@ -91,11 +93,10 @@ def read_recipe(path: Path) -> Recipe:
         PlanError: the file is missing or malformed; names the first key that is wrong.
     """
     try:
-        return Recipe.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+        return Recipe.model_validate(read_toml(path)[1])
     except ValidationError as error:
-        first = error.errors()[0]
+        first = error.errors(include_input=False)[0]
         key = ".".join(str(part) for part in first["loc"])
         raise PlanError("--recipe", f"{path}: {key}: {first['msg']}") from error
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise PlanError("--recipe", f"{path}: {' '.join(str(reason).split())}") from error
+    except TomlFileError as error:
+        raise PlanError("--recipe", str(error)) from error

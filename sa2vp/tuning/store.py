@@ -50,11 +50,13 @@ class ResultsStore:
     """
 
     def __init__(self, location: str) -> None:
-        target = location if "://" in location else str(Path(location).expanduser().resolve())
         try:
+            target = location if "://" in location else str(Path(location).expanduser().resolve())
             self._filesystem, self._root = fs.FileSystem.from_uri(target)
-        except (OSError, pa.ArrowInvalid) as error:
+        except (OSError, RuntimeError, pa.ArrowException) as error:
             raise StoreError(f"{location}: {error}") from error
+        if not self._root:
+            raise StoreError(f"{location} names no bucket or folder")
         self.uri = target
         local = isinstance(self._filesystem, fs.LocalFileSystem)
         self.local_folder = Path(self._root) if local else None

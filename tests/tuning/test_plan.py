@@ -52,7 +52,7 @@ def test_tasks_keep_the_order_of_the_suite() -> None:
         ({"epochs": -1}, r"^--epochs: must be 1 or more, got -1$"),
         ({"seeds": 0}, r"^--seeds: must be 1 or more, got 0$"),
         ({"seed": -1}, r"^--seed: must be 0 or more, got -1$"),
-        ({"cpus_per_trial": 0.0}, r"^--cpus-per-trial: must be above 0, got 0.0$"),
+        ({"cpus_per_trial": 0.0}, r"^--cpus-per-trial: must be above 0 and at most 10,000, got 0$"),
         ({"cpus_per_trial": float("inf")}, r"^--cpus-per-trial: must be above 0"),
         ({"workers_per_trial": 0}, r"^--workers-per-trial: must be 1 or more, got 0$"),
         (
@@ -65,18 +65,50 @@ def test_tasks_keep_the_order_of_the_suite() -> None:
         ),
         ({"fusion": "fast"}, r"^--fusion: unknown fusion 'fast'; known: exact, acc$"),
         ({"image_size": 33}, r"^--image-size: demo at image size 33: .* 4x4 patches tile .*33x33"),
-        ({"image_size": 0}, r"^--image-size: the image size must be 1 or more, got 0$"),
+        ({"image_size": 0}, r"^--image-size: must be 1 or more, got 0$"),
         ({"precision": "int8"}, r"^--precision: unknown precision 'int8'; known: auto, float32, b"),
         (
             {"precision": "float16", "gpus_per_trial": 0.0},
             r"^--precision: float16 needs a GPU, and the trials have none; take bfloat16",
         ),
         ({"gpus_per_trial": float("nan")}, r"^--gpus-per-trial: must be 0 or more, got nan$"),
+        ({"trials": 1_000_001}, r"^--trials: must be 1,000,000 or less, got 1000001$"),
+        ({"seeds": 10**10}, r"^--seeds: must be 1,000,000 or less, got 10000000000$"),
+        ({"epochs": 10**20}, r"^--epochs: must be 1,000,000 or less"),
+        ({"confirm": 10**7}, r"^--confirm: must be 1,000,000 or less"),
+        ({"confirm_seeds": 10**7}, r"^--confirm-seeds: must be 1,000,000 or less"),
+        ({"grace_epochs": 10**7}, r"^--grace-epochs: must be 1,000,000 or less"),
+        ({"seed": 10**30}, r"^--seed: must be 1,000,000,000 or less"),
+        ({"reduction_factor": 1e308}, r"^--reduction-factor: must be 1,000,000 or less"),
+        ({"image_size": 4097}, r"^--image-size: must be 4,096 or less, got 4097$"),
+        ({"cpus_per_trial": 1e308}, r"^--cpus-per-trial: must be above 0 and at most 10,000"),
+        ({"gpus_per_trial": 1e308}, r"^--gpus-per-trial: must be 10,000 or less"),
+        ({"workers_per_trial": 10**5}, r"^--workers-per-trial: must be 10,000 or less"),
+        # With 2 epochs of grace, trials may end after 2 and 6 of 8; a third bracket stops none.
+        ({"brackets": 4}, r"^--brackets: must be 3 or less, got 4: of 8 epochs, with 2 of grace"),
+        ({"brackets": 3000}, r"^--brackets: must be 3 or less, got 3000"),
+        ({"results": "~nosuchuser/x"}, r"^--results: Could not determine home directory"),
+        ({"cache_dir": Path("x" * 300)}, r"^--cache-dir: File name too long$"),
     ],
 )
 def test_refusals(options: dict[str, Any], message: str) -> None:
     with pytest.raises(PlanError, match=message):
         make_plan(SearchOptions(**({"suite": "demo"} | options)))
+
+
+def test_as_many_brackets_as_begin_apart_are_planned() -> None:
+    assert make_plan(SearchOptions(suite="demo", brackets=3)).brackets == 3
+    assert make_plan(SearchOptions(suite="demo", epochs=1)).brackets == 1
+
+
+def test_links_in_a_circle_are_refused(tmp_path: Path) -> None:
+    circle = tmp_path / "circle"
+    circle.symlink_to(circle)
+    for name in ("data_dir", "cache_dir", "checkpoint"):
+        with pytest.raises(PlanError, match=rf"^--{name.replace('_', '-')}: "):
+            make_plan(SearchOptions(suite="custom", **{name: circle}))
+    with pytest.raises(PlanError, match=r"^--results: "):
+        make_plan(SearchOptions(suite="demo", results=str(circle / "x")))
 
 
 def test_a_file_without_the_backbones_weights_is_refused(tmp_path: Path) -> None:

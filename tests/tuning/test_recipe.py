@@ -60,6 +60,18 @@ def test_the_plan_is_what_the_recipe_says(recipe: Path) -> None:
         ("lr = 0.005", "lr = 0.005\nmomentum = 1", r"momentum: Extra inputs"),
         ("1 = 90.5", "one = 90.5", r"test_top1\.one"),
         ("1 = 90.5", "1 = 190.5", r"test_top1\.1: Input should be less than or equal to 100"),
+        ("lr = 0.005", "lr = inf", r"lr: Input should be a finite number"),
+        ("lr = 0.005", f"lr = {'9' * 400}", r"lr: Input should be "),
+        ("lr = 0.005", f"lr = {'9' * 5000}", r"digits\.toml: Exceeds the limit"),
+        ("lr = 0.005", f"lr = 0x{'f' * 5000}", r"lr: Input should be "),
+        ("lr = 0.005", "lr = " + "[" * 2000 + "]" * 2000, r"digits\.toml: nested too deeply"),
+        ("lr = 0.005", f"lr{'.a' * 2000} = 1", r"lr: Input should be a valid number"),
+        ("3 = 91.25", "-3 = 91.25", r"test_top1\.-3.*greater than or equal to 0"),
+        ("3 = 91.25", f"{'3' * 30} = 91.25", r"test_top1\.3+.*less than or equal to 1000000000"),
+        ("3 = 91.25", "3 = nan", r"test_top1\.3: Input should be a finite number"),
+        ("image_size = 32", "image_size = 1_000_000", r"image_size: .* less than or equal to 4096"),
+        ("inter_dim = 8", "inter_dim = 1_000_000", r"inter_dim: .* less than or equal to 10000"),
+        ("batch_size = 20", "batch_size = 10_000_000", r"batch_size: .* less than or equal to"),
         ("suite =", "suite", r"digits\.toml: .*line 2"),
     ],
 )
@@ -69,6 +81,13 @@ def test_a_malformed_recipe_is_named_with_its_key(
     recipe.write_text(TEXT.replace(old, new))
     with pytest.raises(PlanError, match=message):
         read_recipe(recipe)
+
+
+@pytest.mark.parametrize("task", ["digits,location", " digits", ""])
+def test_a_recipe_is_of_one_task(recipe: Path, task: str) -> None:
+    recipe.write_text(TEXT.replace('"digits"', f'"{task}"'))
+    with pytest.raises(PlanError, match=r"^--(recipe|tasks): "):
+        make_plan(SearchOptions(recipe=recipe))
 
 
 def test_other_data_and_other_weights_are_refused(recipe: Path) -> None:

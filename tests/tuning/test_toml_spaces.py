@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from search_spaces import Choice, LogUniform
-from search_spaces.toml_file import SpaceFileError, read_spaces
+from search_spaces.toml_file import TomlFileError, read_spaces
 
 TASKS = ("digits", "location")
 GOOD = """
@@ -61,7 +61,7 @@ def test_tasks_that_are_not_mentioned_are_left_out(tmp_path: Path) -> None:
 def test_tables_of_tasks_that_are_not_searched_now_are_passed_over(tmp_path: Path) -> None:
     path = write(tmp_path, GOOD)
     assert set(read_spaces(path, ["digits"], known=["digits", "location"])) == {"digits"}
-    with pytest.raises(SpaceFileError, match=r"mine\.toml:10: unknown task 'location'"):
+    with pytest.raises(TomlFileError, match=r"mine\.toml:10: unknown task 'location'"):
         read_spaces(path, ["digits"], known=["digits"])
 
 
@@ -99,6 +99,32 @@ def test_tables_of_tasks_that_are_not_searched_now_are_passed_over(tmp_path: Pat
         ),
         ("[0.5, 1]", '["a"]', r"mine\.toml:12: inter_weight: 'a' is no number above 0"),
         ("low = 1e-3", "low = 1", r"mine\.toml:13: lr: bounds must satisfy 0 < low < high"),
+        ("[0.5, 1]", f"[{'9' * 400}]", r"mine\.toml:12: inter_weight: 9{60} is no number above 0"),
+        ("[0.5, 1]", f"[{'9' * 5000}]", r"mine\.toml: Exceeds the limit"),
+        ("[0.5, 1]", f"[0x{'f' * 5000}]", r"mine\.toml:12: inter_weight: this int is no number"),
+        (
+            "[64]",
+            f"[{'9' * 400}]",
+            r"mine\.toml:11: inter_dim: 9{60} is no whole number from 1 to 10",
+        ),
+        (
+            "[64]",
+            "[10_001]",
+            r"mine\.toml:11: inter_dim: 10001 is no whole number from 1 to 10,000",
+        ),
+        ("[40]", "[1_000_001]", r"mine\.toml:14: batch_size: 1000001 is no whole number from 1 to"),
+        ("[0.5, 1]", "[inf]", r"mine\.toml:12: inter_weight: inf is no number above 0, and finite"),
+        ("[0.5, 1]", "[" * 2000 + "]" * 2000, r"mine\.toml: nested too deeply"),
+        (
+            "inter_weight = [0.5, 1]",
+            f"inter_weight{'.a' * 2000} = 1",
+            r"mine\.toml:12: inter_weight: expected .* got this dict",
+        ),
+        (
+            "inter_weight = [0.5, 1]",
+            f"inter_weight = [{', '.join(map(str, range(2, 999)))}]",
+            r"mine\.toml:15: first has inter_weight.{,300}$",
+        ),
         ("low = 1e-3", "low = nan", r"mine\.toml:13: lr: nan is no number above 0"),
         ("lr = 1e-3, batch_size = 40 }", "batch_size = 40 }", r"mine\.toml:15: initial sets"),
         (
@@ -110,11 +136,11 @@ def test_tables_of_tasks_that_are_not_searched_now_are_passed_over(tmp_path: Pat
 )
 def test_a_bad_file_is_refused_by_line(tmp_path: Path, old: str, new: str, message: str) -> None:
     assert GOOD.count(old) == 1
-    with pytest.raises(SpaceFileError, match=message) as refused:
+    with pytest.raises(TomlFileError, match=message) as refused:
         read_spaces(write(tmp_path, GOOD.replace(old, new)), TASKS)
     assert "\n" not in str(refused.value)
 
 
 def test_a_missing_file_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(SpaceFileError, match=r"none\.toml: No such file or directory"):
+    with pytest.raises(TomlFileError, match=r"none\.toml: No such file or directory"):
         read_spaces(tmp_path / "none.toml", TASKS)
