@@ -313,7 +313,7 @@ def open_results(plan: SearchPlan, data: PlanData, *, fresh: bool) -> Session:
     """
     from sa2vp.tuning.session import open_session  # noqa: PLC0415 - as above
 
-    session = open_session(plan, data, fresh=fresh)
+    session = open_session(plan, data, fresh=fresh, say=remarks.print)
     if session.set_aside:
         console.print(
             f"--fresh: {session.set_aside} earlier runs are now in {plan.results}/superseded"

@@ -39,7 +39,7 @@ import pandas as pd
 import torch
 import typer
 from optuna.samplers import RandomSampler
-from rich.console import Console
+from printing import Console
 from rich.table import Table
 from sklearn.ensemble import RandomForestRegressor
 from small_tasks import SMALL_TASKS, load, seed_of

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,7 @@ from filelock import FileLock, Timeout
 
 from sa2vp.data.fingerprint import Manifest, what_changed
 from sa2vp.tuning.errors import PlanError
+from sa2vp.tuning.lease import Lease, LeaseError
 from sa2vp.tuning.plan import SearchPlan
 from sa2vp.tuning.plan_data import PlanData
 from sa2vp.tuning.rows import is_run_of
@@ -26,58 +27,77 @@ class Session:
         store: the results.
         data: what its tasks' data is.
         set_aside: how many earlier runs were moved to make room.
-        lock: held as long as the session lives; None in an object store.
+        lock: held as long as the session lives.
     """
 
     plan: SearchPlan
     store: ResultsStore
     data: PlanData
     set_aside: int
-    lock: FileLock | None = None
+    lock: FileLock | Lease | None = None
 
 
-def open_session(plan: SearchPlan, data: PlanData, *, fresh: bool) -> Session:
+def open_session(
+    plan: SearchPlan, data: PlanData, *, fresh: bool, say: Callable[[str], None] = lambda _: None
+) -> Session:
     """Check the plan and its data against its results folder, before anything slow is imported.
 
     Args:
         plan: what is asked for.
         data: what its tasks' data is.
         fresh: set aside what the folder holds and start over.
+        say: is told what takes a while.
 
     Raises:
         PlanError: the folder cannot be used, or holds the search of another configuration.
     """
     try:
         store = ResultsStore(plan.results)
-        lock = hold_results(store, plan.suite)
+        lock = hold_results(store, plan.suite, say)
         set_aside = continue_or_refuse(store, plan, data, fresh=fresh)
     except OSError as error:  # a StoreError among them
         raise PlanError("--results", str(error)) from error
     return Session(plan, store, data, set_aside, lock)
 
 
-def hold_results(store: ResultsStore, suite: str) -> FileLock | None:
+def hold_results(
+    store: ResultsStore, suite: str, say: Callable[[str], None] = lambda _: None
+) -> FileLock | Lease:
     """Keep other searches of the suite out of a results folder for as long as this process lives.
 
+    Args:
+        store: the results. In an object store it refuses to write once they may be another's.
+        suite: that is searched.
+        say: is told what takes a while.
+
     Returns:
-        What is held; None in an object store, where nothing can be.
+        What is held.
 
     Raises:
         PlanError: another search holds it.
     """
     if store.local_folder is None:
-        return None
+        lease = Lease(*store.place(f"lease-{suite}"))
+        try:
+            lease.acquire(say)
+        except LeaseError as error:
+            raise _refused(store, str(error)) from error
+        store.guard = lease.check
+        return lease
     store.local_folder.mkdir(parents=True, exist_ok=True)
     lock = FileLock(store.local_folder / f".search-{suite}.lock")
     try:
         lock.acquire(timeout=0)
     except Timeout as error:
-        raise PlanError(
-            "--results",
-            f"{store.uri} is being searched by another run_search.py; wait for it, or choose "
-            "another --results",
-        ) from error
+        raise _refused(store, "another run_search.py") from error
     return lock
+
+
+def _refused(store: ResultsStore, holder: str) -> PlanError:
+    return PlanError(
+        "--results",
+        f"{store.uri} is being searched by {holder}; wait for it, or choose another --results",
+    )
 
 
 def continue_or_refuse(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -43,6 +43,7 @@ class ResultsStore:
     Attributes:
         uri: of the folder.
         local_folder: where it lies on a disk of this machine; None in an object store.
+        guard: is called before anything is changed; raises an OSError to refuse it.
 
     Raises:
         StoreError: here and in every method, a location that cannot be reached or a file that
@@ -60,6 +61,11 @@ class ResultsStore:
         self.uri = target
         local = isinstance(self._filesystem, fs.LocalFileSystem)
         self.local_folder = Path(self._root) if local else None
+        self.guard: Callable[[], None] = _allow
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave the guard out: Tune pickles what it is given, for a way back that is not ours."""
+        return self.__dict__ | {"guard": _allow}
 
     def write_run(self, row: RunRow) -> None:
         """Replace a run's row."""
@@ -134,6 +140,10 @@ class ResultsStore:
         size: int | None = self._filesystem.get_file_info(f"{self._root}/{name}").size
         return size
 
+    def place(self, name: str) -> tuple[fs.FileSystem, str]:
+        """Give the file system, and the path in it that a name has."""
+        return self._filesystem, f"{self._root}/{name}"
+
     def write_text(self, name: str, text: str) -> None:
         """Replace a small file."""
         self._write(name, text.encode())
@@ -187,6 +197,7 @@ class ResultsStore:
         """Move those files that exist, each from its first name to its second."""
         touched: set[Path] = set()
         try:
+            self.guard()
             for name, new_name in names:
                 source, target = f"{self._root}/{name}", f"{self._root}/{new_name}"
                 if self._filesystem.get_file_info(source).type != fs.FileType.File:
@@ -254,6 +265,7 @@ class ResultsStore:
     def _write(self, name: str, content: bytes) -> None:
         path = f"{self._root}/{name}"
         try:
+            self.guard()
             if self.local_folder is not None:
                 make_folder(Path(path).parent)
                 write_file(Path(path), content)
@@ -264,6 +276,10 @@ class ResultsStore:
                 stream.write(content)
         except OSError as error:
             raise StoreError(f"{path} cannot be written: {error}") from error
+
+
+def _allow() -> None:
+    """Refuse nothing."""
 
 
 def _with_later_columns(table: pa.Table, schema: pa.Schema) -> pa.Table:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -70,6 +71,12 @@ def epochs_of(results: Path, run_id: str) -> int:
     """Count a run's recorded epochs."""
     file = results / "epochs" / f"{run_id}.parquet"
     return len(pd.read_parquet(file)) if file.exists() else 0
+
+
+def free_port() -> int:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return int(one.getsockname()[1])
 
 
 def workers_of(driver: subprocess.Popen[Any], name: str = "ray::SA2VP") -> list[int]:

@@ -8,7 +8,6 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import urllib.request
@@ -16,7 +15,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pandas as pd
 import pytest
 from pyarrow import fs
@@ -25,6 +23,7 @@ from searches import (
     TIMELESS,
     TINY,
     epochs_of,
+    free_port,
     read,
     run_search,
     start_search,
@@ -60,30 +59,6 @@ def test_a_full_disk_ends_a_search_in_one_line_and_the_same_command_continues_it
     pd.testing.assert_frame_equal(
         read(results, "epochs")[TIMELESS], read(finished, "epochs")[TIMELESS]
     )
-
-
-def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
-
-
-@pytest.fixture
-def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """Serve an object store; gives a bucket's URI."""
-    port = free_port()
-    endpoint = f"http://127.0.0.1:{port}"
-    for name, value in {
-        "AWS_ENDPOINT_URL": endpoint, "AWS_ACCESS_KEY_ID": "me", "AWS_SECRET_ACCESS_KEY": "secret",
-        "AWS_DEFAULT_REGION": "us-east-1",
-    }.items():  # fmt: skip
-        monkeypatch.setenv(name, value)
-    server = [sys.executable, "-m", "moto.server", "-p", str(port)]
-    with subprocess.Popen(server, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as store:
-        wait_for(lambda: socket.socket().connect_ex(("127.0.0.1", port)) == 0)
-        boto3.client("s3").create_bucket(Bucket="results")
-        yield "s3://results/sa2vp"
-        store.terminate()
 
 
 def files_of(uri: str, dataset: str) -> dict[str, fs.FileInfo]:

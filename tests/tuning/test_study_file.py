@@ -139,7 +139,7 @@ def test_the_lock_of_a_killed_search_does_not_hold_up_the_next(
 def test_a_file_that_is_damaged_meanwhile_ends_no_search(results: Path, journal: bytes) -> None:
     (results / "optuna-demo.log").write_bytes(journal[:-200])
     studies = open_studies(results)
-    (results / "optuna-demo.log").write_bytes(b"{broken\n{}\n" * 100)
+    (results / "optuna-demo.log").write_bytes(b"{broken\n{}\n" * 5000)
     studies.on_trial_complete(trial=SimpleNamespace(config={"run_id": RUNS[0]}))
     open_studies(results)
     assert said_in(results) == SAID
