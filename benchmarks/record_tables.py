@@ -39,11 +39,11 @@ import pandas as pd
 import torch
 import typer
 from optuna.samplers import RandomSampler
-from printing import Console
 from rich.table import Table
 from sklearn.ensemble import RandomForestRegressor
 from small_tasks import SMALL_TASKS, load, seed_of
 
+from printing import Console
 from sa2vp.data.examples import TensorExamples
 from sa2vp.data.splits import Split, TaskData
 from sa2vp.data.transforms import Normalise

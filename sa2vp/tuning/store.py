@@ -178,16 +178,24 @@ class ResultsStore:
         if self._filesystem.get_file_info(path).type != fs.FileType.File:
             return None
         digest = hashlib.sha256()
-        with self._filesystem.open_input_stream(path) as stream:
-            while part := stream.read(2**20):
-                digest.update(part)
+        try:
+            with self._filesystem.open_input_stream(path) as stream:
+                while part := stream.read(2**20):
+                    digest.update(part)
+        except OSError as error:
+            raise StoreError(f"{path} cannot be read: {error}") from error
         return digest.hexdigest()
 
     def remove(self, name: str) -> None:
-        """Remove a file if it exists."""
+        """Remove a file if it exists; it does not come back after a power cut."""
         path = f"{self._root}/{name}"
-        if self._filesystem.get_file_info(path).type == fs.FileType.File:
-            self._filesystem.delete_file(path)
+        try:
+            if self._filesystem.get_file_info(path).type == fs.FileType.File:
+                self._filesystem.delete_file(path)
+                if self.local_folder is not None:
+                    sync_folder(Path(path).parent)
+        except OSError as error:
+            raise StoreError(f"{path} cannot be removed: {error}") from error
 
     def move(self, name: str, new_name: str) -> None:
         """Move a file if it exists."""
