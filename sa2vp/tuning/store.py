@@ -190,6 +190,7 @@ class ResultsStore:
         """Remove a file if it exists; it does not come back after a power cut."""
         path = f"{self._root}/{name}"
         try:
+            self.guard()
             if self._filesystem.get_file_info(path).type == fs.FileType.File:
                 self._filesystem.delete_file(path)
                 if self.local_folder is not None:
