@@ -10,6 +10,7 @@ from rich.table import Table
 
 from sa2vp.data.check import TaskReport
 from sa2vp.data.listing import SPLITS
+from sa2vp.data.printable import printable
 from sa2vp.data.tasks import Task
 
 
@@ -22,7 +23,7 @@ def print_reports(
         report = reports[task.name]
         counts = [f"{report.images[split]:,}" if report.images else "" for split in SPLITS]
         problems = str(len(report.problems) or "")
-        folder = escape(report.folder)
+        folder = escape(printable(report.folder))
         found = "" if report.classes_in_train is None else str(report.classes_in_train)
         table.add_row(task.name, folder, found, str(task.num_classes), *counts, problems)
     console.print(table)

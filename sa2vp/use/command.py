@@ -13,6 +13,7 @@ from rich.progress import MofNCompleteColumn, Progress
 from rich.table import Table
 
 from command_line import counting, remarks, run
+from sa2vp.data.printable import printable
 from sa2vp.use.card import Card, read_card
 from sa2vp.use.errors import UseError
 from sa2vp.use.files import check_target
@@ -235,7 +236,7 @@ def progress() -> Progress:
 def left_out(reasons: Mapping[str, str], what: str) -> int:
     """Name the images that were left out; give the exit code."""
     for path, reason in sorted(reasons.items()):
-        remarks.print(f"{what}: {path}: {reason}")
+        remarks.print(printable(f"{what}: {path}: {reason}"))
     return 1 if reasons else 0
 
 
