@@ -11,6 +11,7 @@ from typing import Any
 
 from ray.tune.search import Searcher
 
+from sa2vp.data.fingerprint import Manifest
 from sa2vp.training.settings import SA2VPSettings
 from sa2vp.tuning.plan import SearchPlan
 from sa2vp.tuning.provenance import Provenance
@@ -35,6 +36,7 @@ class ProtocolSearcher(Searcher):
         provenance: what goes into every row.
         resources: of each worker of a run, by Ray's names.
         slots: tells how many runs fit the cluster now.
+        manifests: of each task's data, which every run has to find; by default it may find any.
 
     Attributes:
         finished: whether nothing of the plan was left to run when Tune last asked.
@@ -47,6 +49,7 @@ class ProtocolSearcher(Searcher):
         provenance: Provenance,
         resources: dict[str, float],
         slots: Callable[[], int],
+        manifests: Mapping[str, Manifest] | None = None,
     ) -> None:
         super().__init__()
         self._plan = plan
@@ -54,6 +57,7 @@ class ProtocolSearcher(Searcher):
         self._provenance = provenance
         self._resources = resources
         self._slots = slots
+        self._manifests = {task: asdict(found) for task, found in (manifests or {}).items()}
         self._live: dict[str, str] = {}  # Tune's trial id -> run id
         self.finished = False
         self._searches = {task: self._make_search(task) for task in plan.tasks}
@@ -192,6 +196,7 @@ class ProtocolSearcher(Searcher):
             "task": row.task,
             "task_row": asdict(self._plan.task_row(row.task)),
             "data": asdict(self._plan.data),
+            "manifest": self._manifests.get(row.task),
             "phase": row.phase,
             "precision": self._plan.precision,
             "workers": self._plan.workers_per_trial,

@@ -75,7 +75,12 @@ def search(
         check_fits(resources, plan.workers_per_trial)
         scheduler = make_scheduler(plan, record)
         searcher = ProtocolSearcher(
-            plan, record, gather_provenance(session.data.fingerprints), resources, slots
+            plan,
+            record,
+            gather_provenance(session.data.fingerprints),
+            resources,
+            slots,
+            session.data.manifests,
         )
         backbone = share_backbone(load_backbone(plan.backbone, plan.checkpoint, plan.image_size))
         with Progress(plan, record, console, slots=slots()) as progress:

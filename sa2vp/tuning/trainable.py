@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from ray import tune
 
+from sa2vp.data.fingerprint import Manifest
 from sa2vp.data.options import DataOptions
 from sa2vp.data.tasks import Task
 from sa2vp.training.allocator import keep_freed_memory
@@ -26,7 +27,8 @@ class SA2VPTrainable(tune.Trainable):
     """Trains the run that its configuration describes, an epoch a step.
 
     The configuration holds ``run_id``, ``task`` (its name), ``task_row`` and ``data`` (as
-    :class:`Task` and :class:`DataOptions` take them), ``phase``, ``settings`` (as
+    :class:`Task` and :class:`DataOptions` take them), ``manifest`` (of the data that was checked,
+    as :class:`Manifest` takes it, or None), ``phase``, ``settings`` (as
     :class:`SA2VPSettings` takes them), ``precision``, ``threads``, ``resume`` (the URI of a
     checkpoint, or None) and ``resources`` (of Ray, by name). Actors are reused: the backbone stays
     from run to run.
@@ -105,6 +107,7 @@ def start_run(
         data=DataOptions(**config["data"]),
         precision=config["precision"],
         device=device,
+        expected=Manifest(**config["manifest"]) if config["manifest"] else None,
     )
     if config["resume"] is not None:
         with tune.Checkpoint(config["resume"]).as_directory() as directory:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,7 @@ class Driver:
             gather_provenance(DATA.fingerprints),
             {"CPU": 1.0},
             lambda: slots,
+            DATA.manifests,
         )
         self.ids: dict[str, str] = {}
 
@@ -144,6 +146,12 @@ def test_an_interrupted_confirmation_goes_on(tmp_path: Path) -> None:
     assert driver.ask()["run_id"] == confirming(2, 1)
     assert driver.ask() is None  # the setting is not chosen yet
     assert Driver(tmp_path, **options).run_all({}) == [confirming(2, 1), FINALS[0]]
+
+
+def test_every_run_is_told_what_its_data_are(tmp_path: Path) -> None:
+    driver = Driver(tmp_path, tasks="digits,location")
+    config = driver.ask()
+    assert config["manifest"] == asdict(DATA.manifests[config["task"]])
 
 
 def test_failed_runs_are_taken_up_again_when_asked(tmp_path: Path) -> None:
