@@ -9,7 +9,7 @@ from typing import cast
 import typer
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from printing import Console
+from sa2vp.printing import Console
 
 # click's UsageError. Newer versions of Typer bring a click of their own and export neither; its
 # place above a class that Typer does export is the same in all of them.

@@ -19,8 +19,8 @@ from analysis.recipes import recipes as make_recipes
 from analysis.report import report
 from analysis.terminal import terminal_table
 from command_line import remarks, run
-from printing import Console
 from sa2vp.files import make_folder, write_file
+from sa2vp.printing import Console
 
 DEFAULT_RESULTS = "results"
 PAGE = "report.html"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from command_line import INTERRUPTED, counting, refuse, remarks, run
-from printing import Console
+from sa2vp.printing import Console
 from sa2vp.tuning.errors import PlanError
 from sa2vp.tuning.options import SearchOptions, make_plan
 from sa2vp.tuning.plan import SearchPlan

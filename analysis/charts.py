@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from analysis.schemas import HYPERPARAMETERS
 from analysis.svg import COLOURS, INK, drawing
-from printing import printable
+from sa2vp.text import printable
 
 BLUE, ORANGE, GREEN, PINK, RED, _ = COLOURS
 STATUS_COLOURS = {"completed": GREEN, "stopped": ORANGE, "failed": RED, "running": BLUE}

@@ -18,7 +18,7 @@ from analysis.report import published_tasks
 from analysis.schemas import STATUSES
 from analysis.sections import Chart, task_sections
 from analysis.tables import task_results
-from printing import printable
+from sa2vp.text import printable
 
 
 def html_report(results: Results, tables: list[Table], refresh_seconds: int | None = None) -> str:

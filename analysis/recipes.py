@@ -8,7 +8,7 @@ import re
 import pandas as pd
 
 from analysis.tables import counted_runs
-from printing import printable
+from sa2vp.text import printable
 
 _TEXTS = (
     "suite",

@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
-from printing import printable
+from sa2vp.text import printable
 
 INK = "#010203"
 """Becomes the colour of the page's text, in light and dark."""

@@ -11,7 +11,7 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from analysis.layout import SPREAD_MARK, Table
-from printing import printable
+from sa2vp.text import printable
 
 _GAP = 2  # blanks between columns: one of padding, one where other boxes draw a line
 

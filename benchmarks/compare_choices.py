@@ -19,7 +19,7 @@ import typer
 from record_settings import TABLE
 from rich.table import Table
 
-from printing import Console
+from sa2vp.printing import Console
 from sa2vp.tuning.record import RunRecord
 from sa2vp.tuning.rows import Phase, RunRow, make_run_id, trial_number
 from sa2vp.tuning.store import ResultsStore

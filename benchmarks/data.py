@@ -31,12 +31,12 @@ from torch.utils.data import DataLoader
 from torchvision import transforms
 from torchvision.datasets import ImageFolder
 
-from printing import Console
 from sa2vp.data.cache import make_cache, open_cache, plan_cache
 from sa2vp.data.cached_images import CachedImages
 from sa2vp.data.listing import FolderSource
 from sa2vp.data.resizing import Resizing
 from sa2vp.data.transforms import Normalise
+from sa2vp.printing import Console
 
 BATCH = 64
 SIZE = 224

@@ -19,7 +19,8 @@ import typer
 from ray import tune
 from rich.table import Table
 
-from printing import Console
+from sa2vp.data.fingerprint import Manifest
+from sa2vp.printing import Console
 from sa2vp.tuning.cluster import start_ray
 from sa2vp.tuning.options import SearchOptions, make_plan
 from sa2vp.tuning.protocol import ProtocolSearcher
@@ -102,7 +103,7 @@ def parts(count: int, results: str) -> tuple[Any, ...]:
     scheduler = make_scheduler(plan, record)
     resources = {"CPU": 1.0, "GPU": 0.0}
     searcher = ProtocolSearcher(
-        plan, record, {"digits": "none"}, resources, lambda: count, "float32"
+        plan, record, {"digits": Manifest({})}, resources, lambda: count, "float32"
     )
     return plan, store, record, searcher, scheduler
 

@@ -23,8 +23,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import typer
 
-from printing import Console
 from sa2vp.data.tasks import suite_tasks
+from sa2vp.printing import Console
 from sa2vp.tuning.packing import ROWS_PER_GROUP, RUNS_PER_FILE
 from sa2vp.tuning.rows import EPOCH_SCHEMA, PREDICTION_SCHEMA, RUN_SCHEMA
 

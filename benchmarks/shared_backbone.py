@@ -17,8 +17,8 @@ import torch
 import typer
 from rich.table import Table
 
-from printing import Console
 from sa2vp.models import create_sa2vp
+from sa2vp.printing import Console
 from sa2vp.tuning.shared_backbone import SharedBackbone, open_backbone, share_backbone
 
 NAME = "vit_base_patch16_224"

@@ -25,7 +25,7 @@ from typing import Annotated
 import pandas as pd
 import typer
 
-from printing import Console
+from sa2vp.printing import Console
 
 ROOT = Path(__file__).parents[1]
 SEARCH = ["--suite", "demo", "--tasks", "digits", "--trials", "5", "--epochs", "3", "--seeds", "1"]

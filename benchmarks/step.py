@@ -28,9 +28,9 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.profiler import ProfilerActivity, profile
 from torch.utils.flop_counter import FlopCounterMode
 
-from printing import Console
 from sa2vp.models import create_sa2vp
 from sa2vp.models.streams import TwoStreams
+from sa2vp.printing import Console
 from sa2vp.training.allocator import keep_freed_memory
 from sa2vp.training.objective import sa2vp_loss
 

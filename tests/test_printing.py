@@ -14,7 +14,8 @@ from rich.table import Table
 from rows import epoch_row, run_row
 
 import command_line
-from printing import Console, for_spreadsheets, printable
+from sa2vp.printing import Console
+from sa2vp.text import for_spreadsheets, printable
 from sa2vp.tuning.options import SearchOptions, make_plan
 from sa2vp.tuning.progress import Progress
 from sa2vp.tuning.record import RunRecord

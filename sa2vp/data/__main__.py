@@ -10,10 +10,10 @@ import typer
 from rich.table import Table
 
 from command_line import counting, refuse, run
-from printing import Console
 from sa2vp.data.listing import DataError
 from sa2vp.data.options import DataOptions
 from sa2vp.data.tasks import SUITES, TASKS, Task, suite_tasks
+from sa2vp.printing import Console
 
 console = Console()
 app = typer.Typer(add_completion=False)

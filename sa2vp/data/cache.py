@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from platformdirs import user_cache_path
 
 from sa2vp.data import cache_build
-from sa2vp.data.cache_build import ABOUT, CONTENT, FORMAT_VERSION, INDEX, PIXELS
+from sa2vp.data.cache_build import DIGESTS, FORMAT_VERSION, INDEX, PIXELS
 from sa2vp.data.decoding import UnreadableImagesError, blaming
 from sa2vp.data.every_image import attempting, collect
 from sa2vp.data.listing import DataError, ImageSource
@@ -38,13 +38,12 @@ class Cache:
         pixels: of all images, uint8, ``(bytes,)``; mapped into memory, read-only, so that every
             process sees the same copy.
         index: where each image lies: offset in bytes, height, width; int64 ``(N, 3)``.
-        content: SHA-256 of the names and contents of the images it was made from, 64 hexadecimal
-            digits.
+        digests: SHA-256 of what each image was decoded from, uint8 ``(N, 32)``.
     """
 
     pixels: NDArray[np.uint8]
     index: NDArray[np.int64]
-    content: str
+    digests: NDArray[np.uint8]
 
     def __len__(self) -> int:
         """Count the images."""
@@ -146,8 +145,8 @@ def cache_folder(
 ) -> Path:
     """Give the folder that the cache of some images has, or would have.
 
-    It is named by a SHA-256 of what the pixels depend on; files are known by their size and the
-    time of their last change, and not read.
+    It is named by a SHA-256 of what the pixels depend on; files are known by their stamps, and not
+    read.
 
     Raises:
         UnreadableImagesError: some images are not there; all of them.
@@ -185,10 +184,12 @@ def _read(folder: Path) -> Cache:
     try:
         pixels = np.asarray(np.memmap(folder / PIXELS, np.uint8, "r"))
         index = np.load(folder / INDEX, allow_pickle=False)
-        content = json.loads((folder / ABOUT).read_bytes())[CONTENT]
+        digests = np.load(folder / DIGESTS, allow_pickle=False)
         if index.dtype != np.int64 or cache_build.size_of(index) != len(pixels):
             raise ValueError(f"{PIXELS} and {INDEX} differ")
+        if digests.dtype != np.uint8 or digests.shape != (len(index), 32):
+            raise ValueError(f"{DIGESTS} and {INDEX} differ")
     except (OSError, EOFError, ValueError, LookupError, TypeError) as error:
         reason = " ".join(str(error).split())
         raise DataError(f"{folder}: damaged ({reason}); delete it, it is made again") from error
-    return Cache(pixels, index, content)
+    return Cache(pixels, index, digests)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import hashlib
 import json
 import os
 import shutil
@@ -19,7 +18,7 @@ from sa2vp.data.listing import ImageSource
 from sa2vp.data.resizing import Resizing
 from sa2vp.files import replacing, sync_folder, write_file
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
 PIXELS = "pixels.u8"
 """uint8 ``(h, w, 3)`` of all images, one after the other."""
@@ -27,11 +26,11 @@ PIXELS = "pixels.u8"
 INDEX = "index.npy"
 """Where each image lies: offset in bytes, height, width; int64 ``(N, 3)``."""
 
-ABOUT = "about.json"
-"""Where the images come from, how many they are, and what they contain."""
+DIGESTS = "digests.npy"
+"""SHA-256 of each image's content, uint8 ``(N, 32)``."""
 
-CONTENT = "content"
-"""In it, the SHA-256 of the names and contents of all images, in hexadecimal digits."""
+ABOUT = "about.json"
+"""Where the images come from and how many they are, for whoever finds the folder."""
 
 
 def build(
@@ -70,7 +69,9 @@ def build(
         )
         with replacing(partial / INDEX) as temporary:
             np.save(temporary, index)
-        about = {"folder": source.location, "images": len(names), CONTENT: _whole(names, digests)}
+        with replacing(partial / DIGESTS) as temporary:
+            np.save(temporary, np.frombuffer(b"".join(digests), np.uint8).reshape(-1, 32))
+        about = {"folder": source.location, "images": len(names)}
         write_file(partial / ABOUT, json.dumps(about).encode())
         partial.rename(folder)
         sync_folder(folder.parent)
@@ -132,14 +133,6 @@ def _write_pixels(
         # Else a crash of the machine could leave a complete cache of black images.
         os.fsync(file.fileno())
     return digests
-
-
-def _whole(names: Sequence[str], digests: Sequence[bytes]) -> str:
-    """Digest all names and contents."""
-    whole = hashlib.sha256()
-    for name, digest in zip(names, digests, strict=True):
-        whole.update(json.dumps(name).encode() + digest)
-    return whole.hexdigest()
 
 
 def _reserve(descriptor: int, size: int) -> None:

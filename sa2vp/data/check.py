@@ -9,12 +9,13 @@ from itertools import combinations
 from pathlib import Path
 
 from sa2vp.data.examination import Facts, examine
-from sa2vp.data.fingerprint import Manifest, make_manifest
+from sa2vp.data.fingerprint import Manifest, make_manifest, manifest_of_drawn
 from sa2vp.data.listing import DataError, Listing, SplitList
 from sa2vp.data.loading import load_task
 from sa2vp.data.options import DataOptions
 from sa2vp.data.reading import read_task
 from sa2vp.data.tasks import Task
+from sa2vp.text import printable
 
 SHOWN = 3
 """Images or classes that a line names; the others it counts."""
@@ -41,6 +42,11 @@ class TaskReport:
     problems: list[str] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
     manifest: Manifest | None = None
+
+    def __post_init__(self) -> None:
+        """Keep lines whole: the names in them may hold anything."""
+        self.problems = [printable(line) for line in self.problems]
+        self.remarks = [printable(line) for line in self.remarks]
 
 
 def check_task(
@@ -86,7 +92,7 @@ def _drawn(task: Task) -> TaskReport:
         images={name: len(split) for name, split in splits.items()},
         classes=[str(label) for label in range(task.num_classes)],
         classes_in_train=len(set(data.train.labels.tolist())),
-        manifest=Manifest({"all": {"contents": data.fingerprint}}),
+        manifest=manifest_of_drawn(data),
     )
 
 

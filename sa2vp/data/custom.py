@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import csv
 import re
 from collections import Counter
 from collections.abc import Callable
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +14,7 @@ import pandas as pd
 from sklearn.model_selection import train_test_split
 
 from sa2vp.data.listing import SPLITS, DataError, FolderSource, Listing
-from sa2vp.data.readers.entries import check_name, make_split
+from sa2vp.data.readers.entries import check_name, make_split, read_bytes
 from sa2vp.data.tasks import CUSTOM_TRANSFORM, Task
 from sa2vp.files import write_file
 
@@ -20,8 +22,8 @@ SPLIT_FILE = "sa2vp-split.csv"
 """Where a split that is made here is written down, so that it is used again."""
 
 SPLIT_FOLDERS = {"train": ("train",), "val": ("val", "valid", "validation"), "test": ("test",)}
-TABLES: dict[str, Callable[[Path], pd.DataFrame]] = {
-    ".csv": lambda path: pd.read_csv(path, dtype=str, keep_default_na=False),  # a class may be NA
+TABLES: dict[str, Callable[[BytesIO], pd.DataFrame]] = {
+    ".csv": lambda file: pd.read_csv(file, dtype=str, keep_default_na=False),  # a class may be NA
     ".parquet": pd.read_parquet,
 }
 COLUMNS = ["path", "label", "split"]
@@ -67,7 +69,7 @@ def list_custom(data: Path) -> Listing:
     Raises:
         DataError: it is none of these, or malformed; names the file or folder.
     """
-    if data.is_file():
+    if not data.is_dir():
         return _from_table(data, data.parent)
     found = {
         split: next((data / name for name in names if (data / name).is_dir()), None)
@@ -93,7 +95,7 @@ def list_custom(data: Path) -> Listing:
 def _class_folders(root: Path, folder: Path) -> pd.DataFrame:
     """List the images of class folders: path relative to ``root``, and label."""
     rows = [
-        (path.relative_to(root).as_posix(), of_class.name)
+        (check_name(path.relative_to(root).as_posix(), str(root)), of_class.name)
         for of_class in sorted(folder.iterdir())
         if of_class.is_dir() and not of_class.name.startswith(".")
         for path in sorted(of_class.rglob("*"))
@@ -120,7 +122,8 @@ def _write_split(data: Path, images: pd.DataFrame) -> None:
     parts = zip((rest, val, test), SPLITS, strict=True)
     table = pd.concat([part.assign(split=split) for part, split in parts]).sort_values("path")
     try:
-        write_file(data / SPLIT_FILE, table.to_csv(index=False).encode())
+        # Names may hold line breaks.
+        write_file(data / SPLIT_FILE, table.to_csv(index=False, quoting=csv.QUOTE_ALL).encode())
     except OSError as error:
         raise DataError(
             f"{data / SPLIT_FILE}: cannot be written ({error.strerror}); give a table of path, "
@@ -143,18 +146,23 @@ def _from_table(path: Path, root: Path) -> Listing:
     read = TABLES.get(path.suffix.lower())
     if read is None:
         raise DataError(f"{path}: expected a folder, or a table ending in {', '.join(TABLES)}")
+    file = BytesIO(read_bytes(path))
     try:
-        table = read(path)
+        table = read(file)
     except Exception as error:  # damaged tables end in many kinds of errors
         reason = " ".join(str(error).split())
         raise DataError(f"{path}: cannot be read ({reason})") from error
     missing = [name for name in COLUMNS if name not in table.columns]
     if missing:
         raise DataError(f"{path}: no column {missing[0]}; expected {', '.join(COLUMNS)}")
-    lacking = (table[COLUMNS].isna() | (table[COLUMNS] == "")).any(axis=1)
+    try:
+        texts = table[COLUMNS].astype(str)
+    except ValueError as error:
+        raise DataError(f"{path}: its columns are no text or numbers ({error})") from error
+    lacking = (table[COLUMNS].isna() | (texts == "")).any(axis=1)
     if lacking.any():
         raise DataError(f"{path}: row {int(np.flatnonzero(lacking)[0]) + 1} lacks a value")
-    return _listing(table[COLUMNS].astype(str), root, path)
+    return _listing(texts, root, path)
 
 
 def _listing(table: pd.DataFrame, root: Path, where: Path) -> Listing:
@@ -179,5 +187,7 @@ def _listing(table: pd.DataFrame, root: Path, where: Path) -> Listing:
 
 def _ordered(labels: list[str]) -> list[str]:
     """Sort class names; numbers by their value."""
-    numbers = all(label.isascii() and label.isdecimal() for label in labels)
-    return sorted(labels, key=int) if numbers else sorted(labels)
+    if not all(label.isascii() and label.isdecimal() for label in labels):
+        return sorted(labels)
+    digits = {label: label.lstrip("0") for label in labels}  # too many for int are still a label
+    return sorted(labels, key=lambda label: (len(digits[label]), digits[label]))

@@ -10,16 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
+from sa2vp.data.formats import FORMATS, as_rgb, check_pixels
 from sa2vp.data.listing import DataError, ImageSource
 from sa2vp.data.resizing import Resizing
-
-# All file formats, in Pillow's usual order. Left to itself, Pillow registers most of them when it
-# first meets an unknown one, and a thread that looks meanwhile may miss a format.
-Image.preinit()
-Image.init()
-
-MAX_PIXELS = 100_000_000
-"""After resizing. Only an image thinner than a few pixels gets there; it would fill the memory."""
+from sa2vp.text import printable
 
 NAMED = 5
 """Unreadable images that a message names; the others it counts."""
@@ -39,7 +33,7 @@ class UnreadableImageError(DataError):
         self.reason = reason
 
     def __str__(self) -> str:
-        return f"{self.name}: {self.reason}"
+        return printable(f"{self.name}: {self.reason}")
 
 
 class UnreadableImagesError(DataError):
@@ -57,7 +51,8 @@ class UnreadableImagesError(DataError):
         lines = [f"{name}: {reason}" for name, reason in self.reasons.items()]
         more = [f"and {len(lines) - NAMED} more"] if len(lines) > NAMED else []
         count = f"{len(lines)} images" if len(lines) > 1 else "an image"
-        return f"{count} cannot be decoded; repair or replace: {'; '.join(lines[:NAMED] + more)}"
+        named = "; ".join(lines[:NAMED] + more)
+        return printable(f"{count} cannot be decoded; repair or replace: {named}")
 
 
 def decode(source: ImageSource, name: str, resizing: Resizing) -> NDArray[np.uint8]:
@@ -108,20 +103,18 @@ def blaming(name: str) -> Iterator[None]:
 
 def _stored_size(image: Image.Image, resizing: Resizing) -> tuple[int, int]:
     height, width = resizing.stored_size(image.height, image.width)
-    if height * width > MAX_PIXELS:
-        raise ValueError(f"too thin: resized it would have {height} x {width} pixels")
+    check_pixels(height, width, "resized it would have")  # a thin one grows
     return height, width
 
 
 def _resize(image: Image.Image, resizing: Resizing) -> NDArray[np.uint8]:
     height, width = _stored_size(image, resizing)
-    rgb = image if image.mode == "RGB" else image.convert("RGB")  # which would copy it
-    return np.asarray(rgb.resize((width, height), Image.Resampling.BILINEAR))
+    return np.asarray(as_rgb(image).resize((width, height), Image.Resampling.BILINEAR))
 
 
 def _reason(error: Exception, name: str) -> str:
     if isinstance(error, UnidentifiedImageError):
-        return "no image of a known format"
+        return f"no image of a known format ({', '.join(FORMATS)})"
     if isinstance(error, OSError) and error.strerror is not None:
         return error.strerror
     line = " ".join(str(error).split()) or type(error).__name__

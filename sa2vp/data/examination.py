@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -14,6 +13,8 @@ import pandas as pd
 from platformdirs import user_cache_path
 
 from sa2vp.data.decoding import UnreadableImageError, blaming
+from sa2vp.data.every_image import in_threads
+from sa2vp.data.formats import as_rgb
 from sa2vp.data.listing import ImageSource
 from sa2vp.files import make_folder, replacing
 
@@ -66,16 +67,9 @@ def examine(
             return remembered
         return _decode(source, name, stamp)
 
-    facts: dict[str, Facts] = {}
-    executor = ThreadPoolExecutor(os.cpu_count())
-    try:
-        for found in executor.map(look, dict.fromkeys(names)):
-            facts[found.name] = found
-            if progress is not None:
-                progress()
-    finally:
-        executor.shutdown(cancel_futures=True)  # after Ctrl-C the rest is left
-    if any(known.get(name) != found for name, found in facts.items()):
+    found = in_threads(look, dict.fromkeys(names), progress=progress)
+    facts = {fact.name: fact for fact in found}
+    if any(known.get(name) != fact for name, fact in facts.items()):
         _remember(memory, known | facts)
     return facts
 
@@ -87,7 +81,7 @@ def _decode(source: ImageSource, name: str, stamp: str) -> Facts:
             content, image = source.read(name)
             digest = hashlib.sha256(content).hexdigest()
             with image:
-                image.convert("RGB")
+                as_rgb(image)
     except UnreadableImageError as error:
         return Facts(name, stamp, digest, error.reason)
     return Facts(name, stamp, digest, "")
@@ -97,7 +91,7 @@ def _memory(source: ImageSource, cache_dir: Path | None) -> Path | None:
     """Give the file for what is known of a folder; None for images that are no files."""
     if not source.location:
         return None
-    key = hashlib.sha256(source.location.encode()).hexdigest()[:32]
+    key = hashlib.sha256(os.fsencode(source.location)).hexdigest()[:32]
     return (cache_dir or user_cache_path("sa2vp")) / "examined" / f"{key}.parquet"
 
 

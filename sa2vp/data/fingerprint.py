@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from sa2vp.data.listing import Listing
+from sa2vp.data.splits import TaskData
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,11 @@ def make_manifest(listing: Listing, digests: Mapping[str, str]) -> Manifest:
             for name, split in listing.splits.items()
         }
     )
+
+
+def manifest_of_drawn(data: TaskData) -> Manifest:
+    """Put images that were made here in short."""
+    return Manifest({"all": {"contents": data.fingerprint}})
 
 
 def what_changed(noted: Manifest, now: Manifest) -> str:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -13,11 +14,19 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from sa2vp.data.files import open_regular, read_regular, state_of
+from sa2vp.data.formats import open_image
+from sa2vp.text import printable
+
 SPLITS = ("train", "val", "test")
 
 
 class DataError(ValueError):
     """Data that cannot be used; one line that names the file or folder and the fix."""
+
+    def __str__(self) -> str:
+        """Give the line; names in it may hold anything."""
+        return printable(super().__str__())
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,32 +64,27 @@ class ImageSource(ABC):
     location = ""
 
     @abstractmethod
-    def open(self, name: str) -> Image.Image:
+    def open(self, name: str) -> AbstractContextManager[Image.Image]:
         """Open an image; files are decoded only when their pixels are asked for.
 
         Raises:
-            OSError: it cannot be read, or leaves the dataset's folder.
+            Exception: it cannot be read, leaves the dataset's folder, or is no image.
         """
 
     @abstractmethod
-    def content(self, name: str) -> bytes:
-        """Read what an image's part of the data's fingerprint is made of.
-
-        Raises:
-            OSError: it cannot be read, or leaves the dataset's folder.
-        """
-
     def read(self, name: str) -> tuple[bytes, Image.Image]:
-        """Give an image's content and open the image, reading its file once.
+        """Read an image's file, once, and open the image.
+
+        Returns:
+            What its part of the data's fingerprint is made of, and the image.
 
         Raises:
-            OSError: it cannot be read, or leaves the dataset's folder.
+            Exception: as :meth:`open`.
         """
-        return self.content(name), self.open(name)
 
     @abstractmethod
     def stamp(self, name: str) -> str:
-        """Give what changes whenever the content does (a file's size and time), without reading it.
+        """Give what changes whenever the content does, without reading it.
 
         Raises:
             OSError: there is no such image, or it leaves the dataset's folder.
@@ -115,23 +119,20 @@ class FolderSource(ImageSource):
             raise OSError(f"{name}: leaves the folder {self.location}")
         return path
 
-    def open(self, name: str) -> Image.Image:
+    @contextmanager
+    def open(self, name: str) -> Iterator[Image.Image]:
         """Open an image file."""
-        return Image.open(self.path(name))
-
-    def content(self, name: str) -> bytes:
-        """Read a file."""
-        return Path(self.path(name)).read_bytes()
+        with open_regular(self.path(name)) as file, open_image(file) as image:
+            yield image
 
     def read(self, name: str) -> tuple[bytes, Image.Image]:
         """Read a file and open the image from what was read."""
-        content = self.content(name)
-        return content, Image.open(BytesIO(content))
+        content = read_regular(self.path(name))
+        return content, open_image(BytesIO(content))
 
     def stamp(self, name: str) -> str:
-        """Give a file's size and the time of its last change."""
-        status = Path(self.path(name)).stat()
-        return f"{status.st_size} {status.st_mtime_ns}"
+        """Give the state of a file."""
+        return state_of(self.path(name))
 
 
 class ArraySource(ImageSource):
@@ -159,9 +160,9 @@ class ArraySource(ImageSource):
         """View an array as an image."""
         return Image.fromarray(self._image(name))
 
-    def content(self, name: str) -> bytes:
-        """Give the pixels."""
-        return self._image(name).tobytes()
+    def read(self, name: str) -> tuple[bytes, Image.Image]:
+        """Give the pixels, and view them as an image."""
+        return self._image(name).tobytes(), self.open(name)
 
     def stamp(self, name: str) -> str:  # noqa: ARG002 - all arrays are of the same files
         """Give the stamp of the files."""

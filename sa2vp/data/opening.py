@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import platform
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
-from sa2vp.data.cache import open_cache
+from sa2vp.data.cache import Cache, open_cache
 from sa2vp.data.cached_images import CachedImages
+from sa2vp.data.examination import examine
 from sa2vp.data.examples import Examples, TensorExamples
+from sa2vp.data.fingerprint import Manifest, make_manifest, manifest_of_drawn, what_changed
+from sa2vp.data.listing import DataError, Listing
 from sa2vp.data.loading import load_task
 from sa2vp.data.options import DataOptions
 from sa2vp.data.preparation import CACHES
@@ -36,7 +41,17 @@ class TaskImages:
     test: Examples | None
 
 
-def open_images(task: Task, options: DataOptions, size: int, *, final: bool) -> TaskImages:
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    """Some splits, and what they are; None where nobody asks."""
+
+    examples: Examples
+    manifest: Manifest | None
+
+
+def open_images(
+    task: Task, options: DataOptions, size: int, *, final: bool, expected: Manifest | None = None
+) -> TaskImages:
     """Open a task's images for a run.
 
     Args:
@@ -45,39 +60,80 @@ def open_images(task: Task, options: DataOptions, size: int, *, final: bool) -> 
             yet is decoded now.
         size: height and width of the model's input.
         final: as :func:`~sa2vp.training.build.build_run` has it.
+        expected: the task's data where they were checked. Here, on another machine perhaps, the
+            splits that the run reads have to be the same; None opens whatever is there.
 
     Raises:
-        DataError: they cannot be used.
+        DataError: they cannot be used, or are not those that were checked.
     """
+
+    def open_splits(*splits: str) -> Examples:
+        opened = _open(task, options, size, splits, expected is not None)
+        if expected is not None and opened.manifest is not None:
+            _hold_to(expected, opened.manifest, options.data_dir or f"{task.suite}/{task.name}")
+        return opened.examples
+
     splits = task.final_splits if final else ("train",)
     return TaskImages(
-        train=_open(task, options, size, splits),
-        val=None if "val" in splits else _open(task, options, size, ("val",)),
-        test=_open(task, options, size, ("test",)) if final else None,
+        train=open_splits(*splits),
+        val=None if "val" in splits else open_splits("val"),
+        test=open_splits("test") if final else None,
     )
 
 
+def _hold_to(expected: Manifest, found: Manifest, where: str) -> None:
+    """Refuse other data than were checked.
+
+    Raises:
+        DataError: says of which split what differs.
+    """
+    noted = Manifest({split: expected.splits[split] for split in found.splits})
+    if noted != found:
+        raise DataError(
+            f"{where} on {platform.node()}: {what_changed(noted, found)} from what was checked "
+            "before the search; put the same data there"
+        )
+
+
 @lru_cache(maxsize=8)  # runs of one task follow each other in a process
-def _open(task: Task, options: DataOptions, size: int, splits: tuple[str, ...]) -> Examples:
+def _open(
+    task: Task, options: DataOptions, size: int, splits: tuple[str, ...], described: bool
+) -> _Opened:
     if task.format == "drawn":
-        return _drawn(task, splits)
+        return _Opened(_drawn(task, splits), manifest_of_drawn(load_task(task)))
     listing = read_task(task, Path(options.data_dir or "."))
+    names = listing.names(splits)
     labels = np.concatenate([listing.splits[split].labels for split in splits])
     targets, resizing = torch.from_numpy(labels), Resizing(size, task.transform)
     augmented = task.transform == "crop" and "train" in splits
-    if not options.cached:
-        names = listing.names(splits)
-        return StreamedImages(
-            listing.source, names, targets, resizing, augmented, workers=options.loaders
+    examples: Examples
+    digests: list[str] | None = None
+    if options.cached:
+        cache, rows = _open_cache(listing, options, resizing, splits)
+        examples = CachedImages(cache, rows, targets, resizing, augmented)
+        digests = [digest.tobytes().hex() for digest in cache.digests[rows]]
+    else:
+        if described:  # remembered where the data were checked; elsewhere each image is read now
+            facts = examine(listing.source, names, options.cache_path)
+            digests = [facts[name].digest for name in names]
+        examples = StreamedImages(
+            listing.source, names, targets, resizing, augmented, options.loaders, digests
         )
+    if digests is None:
+        return _Opened(examples, None)
+    opened = replace(listing, splits={split: listing.splits[split] for split in splits})
+    return _Opened(examples, make_manifest(opened, dict(zip(names, digests, strict=True))))
+
+
+def _open_cache(
+    listing: Listing, options: DataOptions, resizing: Resizing, splits: tuple[str, ...]
+) -> tuple[Cache, NDArray[np.int64]]:
+    """Open the cache that some splits are kept in; tell where in it their images lie."""
     together = next(group for group in CACHES if splits[0] in group)
-    names = listing.names(together)
-    cache = open_cache(listing.source, names, resizing, options.cache_path)
-    places = np.arange(len(cache))
+    cache = open_cache(listing.source, listing.names(together), resizing, options.cache_path)
     starts = np.cumsum([len(listing.splits[split]) for split in together])[:-1]
-    rows = dict(zip(together, np.split(places, starts), strict=True))
-    chosen = np.concatenate([rows[split] for split in splits])
-    return CachedImages(cache, chosen, targets, resizing, augmented)
+    rows = dict(zip(together, np.split(np.arange(len(cache)), starts), strict=True))
+    return cache, np.concatenate([rows[split] for split in splits])
 
 
 def _drawn(task: Task, splits: tuple[str, ...]) -> TensorExamples:

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 
 from rich.table import Table
 
-from printing import Console
 from sa2vp.data.check import TaskReport
 from sa2vp.data.listing import SPLITS
 from sa2vp.data.tasks import Task
+from sa2vp.printing import Console
 
 
 def print_reports(

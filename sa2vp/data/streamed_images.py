@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from sa2vp.data.cropping import Draws, as_lists, gather_crops
-from sa2vp.data.decoding import UnreadableImageError, decode
+from sa2vp.data.decoding import UnreadableImageError, decode, decode_and_digest
 from sa2vp.data.listing import ImageSource
 from sa2vp.data.resizing import Resizing
 
@@ -28,6 +28,8 @@ class StreamedImages:
         resizing: what the model's input is cut from.
         augmented: whether ``load`` takes random draws.
         workers: processes that decode ahead; with 0 this one decodes.
+        digests: SHA-256 of each image's content, in hexadecimal digits, that every reading is held
+            to; None holds it to nothing.
     """
 
     source: ImageSource
@@ -36,6 +38,7 @@ class StreamedImages:
     resizing: Resizing
     augmented: bool
     workers: int
+    digests: Sequence[str] | None = None
 
     def __len__(self) -> int:
         """Count the examples."""
@@ -55,10 +58,10 @@ class StreamedImages:
                 central.
 
         Raises:
-            UnreadableImageError: an image cannot be decoded whole.
+            UnreadableImageError: an image cannot be decoded whole, or has changed.
         """
         loader = DataLoader(
-            _Batches(self.source, self.names, self.resizing),
+            _Batches(self.source, self.names, self.resizing, self.digests),
             batch_size=None,  # an item is a batch
             sampler=as_lists(batches, draws),
             num_workers=self.workers,
@@ -78,6 +81,7 @@ class _Batches(Dataset[Tensor | UnreadableImageError]):
     source: ImageSource
     names: Sequence[str]
     resizing: Resizing
+    digests: Sequence[str] | None
 
     def __getitem__(self, batch: tuple[list[int], Draws | None]) -> Tensor | UnreadableImageError:
         indices, draws = batch
@@ -87,4 +91,10 @@ class _Batches(Dataset[Tensor | UnreadableImageError]):
             return error
 
     def _decode(self, index: int) -> NDArray[np.uint8]:
-        return decode(self.source, self.names[index], self.resizing)
+        name = self.names[index]
+        if self.digests is None:
+            return decode(self.source, name, self.resizing)
+        pixels, digest = decode_and_digest(self.source, name, self.resizing)
+        if digest.hex() != self.digests[index]:
+            raise UnreadableImageError(name, "has changed since it was checked")
+        return pixels

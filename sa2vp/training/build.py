@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 
+from sa2vp.data.fingerprint import Manifest
 from sa2vp.data.opening import open_images
 from sa2vp.data.options import DataOptions
 from sa2vp.data.tasks import Task
@@ -26,6 +27,7 @@ def build_run(
     data: DataOptions = NO_FILES,
     precision: str = "auto",
     device: torch.device | None = None,
+    expected: Manifest | None = None,
 ) -> TrainingRun:
     """Seed every generator and set up SA2VP's training on a task.
 
@@ -38,12 +40,13 @@ def build_run(
         data: where the task's images come from.
         precision: of the forward pass, one of :data:`~sa2vp.training.settings.PRECISIONS`.
         device: where to train; by default the GPU if there is one, else the CPU.
+        expected: what the images have to be, as :func:`~sa2vp.data.check.check_task` found them.
 
     Raises:
-        DataError: the images cannot be used.
+        DataError: the images cannot be used, or are others than expected.
     """
     size = input_size(backbone)
-    images = open_images(task, data, size[0], final=final)
+    images = open_images(task, data, size[0], final=final, expected=expected)
     seed_everything(settings.seed)
     model = create_sa2vp(
         backbone,

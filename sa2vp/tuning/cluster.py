@@ -11,7 +11,7 @@ from contextlib import nullcontext
 import ray
 import torch
 
-from printing import Console
+from sa2vp.printing import Console
 from sa2vp.training.precision import choose_precision
 from sa2vp.tuning.errors import PlanError
 from sa2vp.tuning.local_ray import private_cluster

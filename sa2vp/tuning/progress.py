@@ -9,7 +9,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from printing import Console
+from sa2vp.printing import Console
 from sa2vp.tuning.plan import SearchPlan
 from sa2vp.tuning.record import RunRecord
 from sa2vp.tuning.rows import RunRow

@@ -12,6 +12,7 @@ from typing import Any
 
 from ray.tune.search import Searcher
 
+from sa2vp.data.fingerprint import Manifest
 from sa2vp.training.settings import SA2VPSettings
 from sa2vp.tuning.plan import SearchPlan
 from sa2vp.tuning.provenance import gather_provenance
@@ -33,7 +34,7 @@ class ProtocolSearcher(Searcher):
     Args:
         plan: what to do.
         record: what is done; runs that an earlier session left ``running`` are continued.
-        fingerprints: of each task's data.
+        manifests: of each task's data, which every run has to find.
         resources: of each worker of a run, by Ray's names.
         slots: tells how many runs fit the cluster now.
         precision: that every run computes in.
@@ -46,7 +47,7 @@ class ProtocolSearcher(Searcher):
         self,
         plan: SearchPlan,
         record: RunRecord,
-        fingerprints: Mapping[str, str],
+        manifests: Mapping[str, Manifest],
         resources: dict[str, float],
         slots: Callable[[], int],
         precision: str,
@@ -54,7 +55,7 @@ class ProtocolSearcher(Searcher):
         super().__init__()
         self._plan = plan
         self._record = record
-        self._fingerprints = fingerprints
+        self._manifests = manifests
         self._resources = resources
         self._slots = slots
         self._precision = precision
@@ -188,7 +189,7 @@ class ProtocolSearcher(Searcher):
             expected_test_top1=self._plan.recipe.test_top1[seed] if self._plan.recipe else None,
             status="running",
             workers=self._plan.workers_per_trial,
-            data_fingerprint=self._fingerprints[task],
+            data_fingerprint=self._manifests[task].fingerprint,
             versions=provenance.versions,
             commit=provenance.commit,
             started_at=datetime.now(UTC),
@@ -202,6 +203,7 @@ class ProtocolSearcher(Searcher):
             "task": row.task,
             "task_row": asdict(self._plan.task_row(row.task)),
             "data": asdict(self._plan.data),
+            "manifest": asdict(self._manifests[row.task]),
             "phase": row.phase,
             "precision": self._precision,
             "workers": self._plan.workers_per_trial,

@@ -9,8 +9,8 @@ import ray
 from ray import tune
 from ray.tune.error import TuneError
 
-from printing import Console
 from sa2vp.models import load_backbone
+from sa2vp.printing import Console
 from sa2vp.tuning.callbacks import in_terms_of_disks
 from sa2vp.tuning.cluster import (
     check_fits,
@@ -85,7 +85,7 @@ def search(
         settle(store, plan, {"--precision": precision, "backbone": backbone.fingerprint})
         scheduler = make_scheduler(plan, record)
         searcher = ProtocolSearcher(
-            plan, record, session.data.fingerprints, resources, slots, precision
+            plan, record, session.data.manifests, resources, slots, precision
         )
         with Progress(plan, record, console, slots=slots()) as progress:
             tuner = tuner_for(

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from ray import tune
 
+from sa2vp.data.fingerprint import Manifest
 from sa2vp.data.options import DataOptions
 from sa2vp.data.tasks import Task
 from sa2vp.training.allocator import keep_freed_memory
@@ -28,11 +29,11 @@ class SA2VPTrainable(tune.Trainable):
     """Trains the run that its configuration describes, an epoch a step.
 
     The configuration holds ``run_id``, ``task`` (its name), ``task_row`` and ``data`` (as
-    :class:`Task` and :class:`DataOptions` take them), ``phase``, ``settings`` (as
-    :class:`SA2VPSettings` takes them), ``identity`` and ``start`` (as
-    :meth:`~sa2vp.training.run.TrainingRun.identify` takes them), ``precision``, ``threads``,
-    ``checkpoints`` (URIs, the first to be tried first) and ``resources`` (of Ray, by name). Actors
-    are reused: the backbone stays from run to run.
+    :class:`Task` and :class:`DataOptions` take them), ``manifest`` (of the data that was checked,
+    as :class:`Manifest` takes it), ``phase``, ``settings`` (as :class:`SA2VPSettings` takes them),
+    ``identity`` and ``start`` (as :meth:`~sa2vp.training.run.TrainingRun.identify` takes them),
+    ``precision``, ``threads``, ``checkpoints`` (URIs, the first to be tried first) and
+    ``resources`` (of Ray, by name). Actors are reused: the backbone stays from run to run.
     """
 
     def __repr__(self) -> str:
@@ -134,6 +135,7 @@ def _build(config: dict[str, Any], shared: SharedBackbone, device: torch.device)
         data=DataOptions(**config["data"]),
         precision=config["precision"],
         device=device,
+        expected=Manifest(**config["manifest"]),
     )
     run.identify(config["identity"] | {"backbone": shared.fingerprint}, start=config["start"])
     return run

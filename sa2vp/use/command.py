@@ -12,7 +12,7 @@ from rich.progress import MofNCompleteColumn, Progress
 from rich.table import Table
 
 from command_line import counting, refuse, remarks, run
-from printing import Console
+from sa2vp.printing import Console
 from sa2vp.use.card import Card, read_card
 from sa2vp.use.errors import UseError
 from sa2vp.use.files import check_target

@@ -8,9 +8,9 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from printing import printable
 from sa2vp.models import SA2VP
 from sa2vp.models.streams import FusionAttention
+from sa2vp.text import printable
 from sa2vp.use.attention_maps import displacement, focus
 from sa2vp.use.card import Card
 from sa2vp.use.overlays import FusionMaps, overlay_figure

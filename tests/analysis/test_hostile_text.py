@@ -15,7 +15,8 @@ from synthetic_results import epoch_rows, run_row
 
 import reproduce_tables
 from command_line import run
-from printing import Console, printable
+from sa2vp.printing import Console
+from sa2vp.text import printable
 
 STORED = [text for text in TEXTS if "\udcff" not in text]  # Parquet holds UTF-8
 STYLES = re.compile(r"\x1b\[[0-9;]*m")

@@ -40,8 +40,8 @@ def main(images: Path, cache_dir: Path, stop_after: int | None) -> None:
     except DataError as error:
         say(json.dumps({"decoded": decoded, "error": str(error)}))
         return
-    digest = hashlib.sha256(cache.pixels).hexdigest()
-    say(json.dumps({"decoded": decoded, "pixels": digest, "content": cache.content}))
+    digest, digests = (hashlib.sha256(a).hexdigest() for a in (cache.pixels, cache.digests))
+    say(json.dumps({"decoded": decoded, "pixels": digest, "digests": digests}))
 
 
 if __name__ == "__main__":

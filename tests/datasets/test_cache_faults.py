@@ -101,7 +101,7 @@ def test_others_finish_when_the_builder_is_killed(
     results = [result_of(other) for other in others]
     # One of them made the cache, from the first image on; the others waited for it.
     assert sorted(result.pop("decoded") for result in results) == [0, 0, COUNT]
-    assert results == [{"pixels": alone["pixels"], "content": alone["content"]}] * 3
+    assert results == [{"pixels": alone["pixels"], "digests": alone["digests"]}] * 3
     assert left_in(cache_dir) == [".lock", "cache"]
 
 

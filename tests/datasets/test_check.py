@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from small_datasets import small_task, write_fgvc, write_image, write_vtab
 
@@ -111,21 +112,63 @@ def test_copies_in_two_splits_are_a_remark(home: Path) -> None:
     assert remark.startswith("1 images of test have the content of one of train: images/train800")
 
 
+def memory_of(home: Path) -> Path:
+    (memory,) = (home / "cache/examined").glob("*.parquet")
+    return memory
+
+
 def test_an_image_is_examined_again_only_when_it_has_changed(home: Path) -> None:
     assert check(home).problems == []
-    path = home / "data" / A_TEST_IMAGE
-    whole, status = path.read_bytes(), path.stat()
-    path.write_bytes(b"x" * len(whole))
+    facts = pd.read_parquet(memory_of(home)).assign(damage="as remembered")
+    facts.to_parquet(memory_of(home))
+    assert len(check(home).problems) == 12
+    os.utime(home / "data" / A_TEST_IMAGE)
+    assert len(check(home).problems) == 11
+
+
+def write_anew(path: Path, content: bytes) -> None:
+    path.write_bytes(content)
+
+
+def put_another_in_its_place(path: Path, content: bytes) -> None:
+    path.with_name("new").write_bytes(content)
+    path.with_name("new").replace(path)
+
+
+@pytest.mark.parametrize("change", [write_anew, put_another_in_its_place])
+def test_a_time_that_is_set_back_hides_no_change(
+    home: Path, change: Callable[[Path, bytes], None]
+) -> None:
+    before, path = manifest(home), home / "data" / A_TEST_IMAGE
+    # After the end of the image: it can be decoded all the same.
+    path.write_bytes(path.read_bytes() + b"a")
+    between, status = manifest(home), path.stat()
+    change(path, path.read_bytes()[:-1] + b"b")
     os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
-    assert check(home).problems == []  # same size and time: remembered
-    os.utime(path)
-    assert len(check(home).problems) == 1
+    assert (path.stat().st_size, path.stat().st_mtime_ns) == (status.st_size, status.st_mtime_ns)
+    after = manifest(home)
+    assert what_changed(between, after) == "contents of images of test differ"
+    assert len({found.fingerprint for found in (before, between, after)}) == 3
+
+
+def test_folders_that_are_exchanged_are_examined_again(home: Path) -> None:
+    data = home / "data" / IMAGES
+    same = 1_000_000_000  # of all files, which get the same size too
+    size = max(path.stat().st_size for path in data.rglob("*.jpg"))
+    for path in data.rglob("*.jpg"):
+        path.write_bytes(path.read_bytes().ljust(size, b"x"))
+        os.utime(path, (same, same))
+    before = manifest(home)
+    (data / "val200").rename(data / "kept")
+    (data / "test").rename(data / "val200")
+    (data / "kept").rename(data / "test")
+    told = "contents of images of val differ; contents of images of test differ"
+    assert what_changed(before, manifest(home)) == told
 
 
 def test_a_damaged_memory_costs_another_look_alone(home: Path) -> None:
     check(home)
-    (memory,) = (home / "cache/examined").glob("*.parquet")
-    memory.write_bytes(b"PAR1")
+    memory_of(home).write_bytes(b"PAR1")
     assert check(home).problems == []
 
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import pickle
-import struct
-import zlib
 from pathlib import Path
 
 import numpy as np
@@ -109,32 +107,22 @@ def test_what_is_no_image_of_the_folder_is_named(tmp_path: Path) -> None:
     folder = tmp_path / "folder"
     folder.mkdir()
     (folder / "text.jpg").write_text("no image")
-    (folder / "empty.jpg").touch()
     (folder / "folder.jpg").mkdir()
     photo(20, 20).save(tmp_path / "outside.png")
     (folder / "link.png").symlink_to("../outside.png")
-    assert failure(folder, "text.jpg") == "text.jpg: no image of a known format"
-    assert failure(folder, "empty.jpg") == "empty.jpg: no image of a known format"
-    assert failure(folder, "folder.jpg") == "folder.jpg: Is a directory"
+    assert failure(folder, "text.jpg").startswith("text.jpg: no image of a known format (JPEG, ")
+    assert failure(folder, "folder.jpg") == "folder.jpg: no regular file"
     assert failure(folder, "none.jpg") == "none.jpg: No such file or directory"
     assert failure(folder, "link.png").startswith("link.png: leaves the folder")
     assert failure(folder, "../outside.png").startswith("../outside.png: leaves the folder")
-    assert failure(folder, "nul\0.png").startswith("nul\0.png: ")
+    assert failure(folder, "nul\0.png").startswith(r"nul\x00.png: ")
 
 
-def test_images_that_would_fill_the_memory_are_refused(tmp_path: Path) -> None:
-    def chunk(kind: bytes, data: bytes) -> bytes:
-        return (
-            struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-        )
-
-    header = chunk(b"IHDR", struct.pack(">IIBBBBB", 20_000, 20_000, 8, 2, 0, 0, 0))
-    data = chunk(b"IDAT", zlib.compress(b"\0"))
-    (tmp_path / "bomb.png").write_bytes(b"\x89PNG\r\n\x1a\n" + header + data + chunk(b"IEND", b""))
-    assert "decompression bomb" in failure(tmp_path, "bomb.png")
+def test_a_thin_image_that_would_grow_to_fill_the_memory_is_refused(tmp_path: Path) -> None:
     Image.new("1", (100_000, 1)).save(tmp_path / "thin.png")
     # 37 pixels high, it would be 3 700 000 wide
-    assert failure(tmp_path, "thin.png").endswith("it would have 37 x 3700000 pixels")
+    told = "too large: resized it would have 37 x 3700000 pixels, 89,478,485 are allowed"
+    assert failure(tmp_path, "thin.png") == f"thin.png: {told}"
 
 
 def test_errors_pass_between_processes() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from io import BytesIO, StringIO
@@ -18,8 +19,8 @@ from PIL import Image
 from small_datasets import WRITERS, small_task, write_fgvc, write_image, write_vtab
 
 from sa2vp.data.check import check_task
-from sa2vp.data.custom import custom_task
-from sa2vp.data.listing import DataError, Listing, SplitList
+from sa2vp.data.custom import custom_task, list_custom
+from sa2vp.data.listing import SPLITS, DataError, Listing, SplitList
 from sa2vp.data.options import DataOptions
 from sa2vp.data.reading import read_task
 
@@ -228,7 +229,7 @@ def test_binary_files(home: Path, name: str, damage: Damage) -> None:
             return
         check_labels(found)
         for split in found.splits.values():
-            assert all(found.source.open(image).size == (32, 32) for image in split.names)
+            assert all(found.source.read(image)[1].size == (32, 32) for image in split.names)
 
 
 @often
@@ -241,9 +242,126 @@ def test_custom_parquet(home: Path, damage: Damage) -> None:
             check_labels(found)
 
 
+LISTS = {
+    "vtab-1k/dtd": "vtab-1k/dtd/val200.txt",
+    "fgvc/cub200": "fgvc/CUB_200_2011/train.json",
+    "hta/food101": "hta/food-101/meta/train.json",
+    "hta/dtd": "hta/dtd/dtd/labels/test1.txt",
+    "hta/gtsrb": "hta/gtsrb/GT-final_test.csv",
+    "hta/cifar10": "hta/cifar-10-batches-py/batches.meta",
+    "hta/cifar100": "hta/cifar-100-python/test",
+    "hta/svhn": "hta/svhn/train_32x32.mat",
+    "custom/mine": "mine.csv",
+    "custom/others": "mine.parquet",
+}
+
+
+def read_named(name: str, home: Path) -> Listing:
+    suite, _, task = name.partition("/")
+    if suite == "custom":
+        path = home / LISTS[name]
+        return read_task(custom_task(path), path)
+    return read_task(small_task(suite, task), home)
+
+
+def make_sparse(path: Path) -> None:
+    path.touch()
+    os.truncate(path, 2**28 + 1)
+
+
+@pytest.mark.parametrize("name", LISTS)
+@pytest.mark.parametrize(
+    ("make", "told"),
+    [
+        (os.mkfifo, "cannot be read (no regular file)"),
+        (Path.mkdir, ""),  # a folder instead of a table is looked into
+        (make_sparse, "cannot be read (larger than 256 MiB)"),
+    ],
+)
+def test_a_list_that_is_no_plain_file(
+    home: Path, name: str, make: Callable[[Path], object], told: str
+) -> None:
+    path = home / LISTS[name]
+    whole = path.read_bytes()
+    path.unlink()
+    try:
+        make(path)
+        with pytest.raises(DataError) as refused:
+            read_named(name, home)
+    finally:
+        path.rmdir() if path.is_dir() else path.unlink()
+        path.write_bytes(whole)
+    assert str(refused.value).startswith(f"{path}: {told}")
+    assert str(refused.value).isprintable()
+
+
+ODD_NAMES = {
+    "line\nbreak.png": "",
+    "return\r.png": "",
+    "\x1b[2Jclear.png": "",
+    '"quoted, twice".png': "",
+    "\udcff.png": r"the name 'cat/\udcff.png' is not UTF-8; rename it",
+}
+
+
+@pytest.mark.parametrize(("name", "told"), ODD_NAMES.items())
+def test_odd_names_of_images_of_ones_own(tmp_path: Path, name: str, told: str) -> None:
+    folder = tmp_path / "photos"
+    options = DataOptions(data_dir=str(folder), cache_dir=str(tmp_path / "cache"))
+    for seed in range(10):
+        write_image(folder / ("cat", "dog")[seed % 2] / f"{seed}.png", seed)
+    (folder / "cat" / "0.png").rename(folder / "cat" / name)
+    if told:
+        with pytest.raises(DataError) as refused:
+            custom_task(folder)
+        assert str(refused.value) == f"{folder}: {told}"
+        return
+    for _ in range(2):  # once when the split is made, once when it is read
+        assert check_task(custom_task(folder), options).problems == []
+    (folder / "cat" / name).write_text("no image")
+    (problem,) = check_task(custom_task(folder), options).problems
+    assert "no image of a known format" in problem
+    assert problem.isprintable()
+
+
+@pytest.mark.parametrize(
+    ("column", "values", "told"),
+    [
+        ("path", [b"\xff"] * 3, "its columns are no text or numbers"),
+        ("label", [[1], [1, 2], [3]], r"class '?\[1,? 2\]'? of val does not occur in train"),
+        ("label", [None, "1", "1"], "row 1 lacks a value"),
+    ],
+)
+def test_tables_of_odd_values(tmp_path: Path, column: str, values: list[object], told: str) -> None:
+    table = pd.DataFrame({"path": ["a.png", "b.png", "c.png"], "label": ["1"] * 3})
+    table["split"] = ["train", "val", "test"]
+    path = tmp_path / "mine.parquet"
+    table.assign(**{column: pd.Series(values, dtype=object)}).to_parquet(path)
+    with pytest.raises(DataError, match=told) as refused:
+        custom_task(path)
+    assert str(refused.value).isprintable()
+
+
+def test_a_class_may_be_a_longer_number_than_python_reads(tmp_path: Path) -> None:
+    long = "9" * 5000
+    rows = [f"{split}{n}.png,{n},{split}" for split in SPLITS for n in (long, "10", "9")]
+    (tmp_path / "mine.csv").write_text("\n".join(["path,label,split", *rows]))
+    assert custom_task(tmp_path / "mine.csv").num_classes == 3
+    assert list_custom(tmp_path / "mine.csv").classes == ["9", "10", long]
+
+
+def test_a_name_that_is_too_long_is_one_line(home: Path) -> None:
+    names = json.dumps({"a" * 5000 + ".jpg": 4, "b.jpg": 30, "c.jpg": 200})
+    path = home / "fgvc/CUB_200_2011/train.json"
+    with Damaged(path, Damage(0, 1, names.encode())):
+        options = DataOptions(data_dir=str(home), cache_dir=str(home / "cache"))
+        first, *_ = check_task(small_task("fgvc", "cub200"), options).problems
+    assert first.endswith("aaa.jpg: File name too long")
+
+
 def decodes(content: bytes) -> bool:
     try:
-        Image.open(BytesIO(content)).convert("RGB")
+        Image.open(BytesIO(content), formats=["JPEG", "PNG"]).convert("RGB")
     except Exception:  # noqa: BLE001 - damaged images end in many kinds of errors
         return False
     return True

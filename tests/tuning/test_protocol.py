@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -51,7 +52,7 @@ class Driver:
         self.searcher = ProtocolSearcher(
             self.plan,
             self.record,
-            DATA.fingerprints,
+            DATA.manifests,
             {"CPU": 1.0},
             lambda: slots,
             "float32",
@@ -151,6 +152,12 @@ def test_an_interrupted_confirmation_goes_on(tmp_path: Path) -> None:
     assert Driver(tmp_path, **options).run_all({}) == [confirming(2, 1), FINALS[0]]
 
 
+def test_every_run_is_told_what_its_data_are(tmp_path: Path) -> None:
+    driver = Driver(tmp_path, tasks="digits,location")
+    config = driver.ask()
+    assert config["manifest"] == asdict(DATA.manifests[config["task"]])
+
+
 def test_failed_runs_are_taken_up_again_when_asked(tmp_path: Path) -> None:
     driver = Driver(tmp_path, **DIGITS)
     driver.fail(driver.ask()["run_id"])
@@ -159,7 +166,7 @@ def test_failed_runs_are_taken_up_again_when_asked(tmp_path: Path) -> None:
     once_more = Driver(tmp_path, **DIGITS)
     assert once_more.record.retry_failed(["digits"]) == 1
     searcher = ProtocolSearcher(
-        once_more.plan, once_more.record, DATA.fingerprints, {"CPU": 1.0}, lambda: 1, "float32"
+        once_more.plan, once_more.record, DATA.manifests, {"CPU": 1.0}, lambda: 1, "float32"
     )
     config = searcher.suggest("tune-0")
     assert isinstance(config, dict)

@@ -12,6 +12,8 @@ import ray
 from ray import tune
 from test_micro_batch import GPU_ERROR, SmallMemory
 
+from sa2vp.data.check import check_task
+from sa2vp.data.listing import DataError
 from sa2vp.data.options import DataOptions
 from sa2vp.data.tasks import suite_tasks
 from sa2vp.models import load_backbone
@@ -37,6 +39,7 @@ def config(phase: str = "search", task: str = "digits", **settings: Any) -> dict
         "task": task,
         "task_row": asdict(suite_tasks("demo", [task])[0]),
         "data": asdict(DataOptions()),
+        "manifest": None,
         "phase": phase,
         "precision": "auto",
         "threads": 1,
@@ -123,6 +126,15 @@ def test_a_run_that_diverges_reports_its_failure_and_leaves_the_actor_alive(
     assert "val_top1" not in result
     assert actor.reset_config(config())
     assert "failure" not in actor.step()
+
+
+def test_a_run_is_held_to_the_data_that_were_checked(trainable: type[SA2VPTrainable]) -> None:
+    (digits,) = suite_tasks("demo", ["digits"])
+    checked = check_task(digits, DataOptions()).manifest
+    assert checked is not None
+    trainable(config() | {"manifest": asdict(checked)})
+    with pytest.raises(DataError, match="contents of images of all differ from what was checked"):
+        trainable(config(task="location") | {"manifest": asdict(checked)})
 
 
 def test_a_run_without_memory_for_one_image_reports_its_failure(

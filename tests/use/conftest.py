@@ -11,7 +11,9 @@ import ray
 from PIL import Image
 from ray import tune
 
+from sa2vp.data.check import check_task
 from sa2vp.data.loading import load_task
+from sa2vp.data.options import DataOptions
 from sa2vp.data.tasks import suite_tasks
 from sa2vp.models import load_backbone
 from sa2vp.tuning.options import SearchOptions, make_plan
@@ -34,9 +36,10 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     record = RunRecord(ResultsStore(str(folder)), "demo")
     (digits,) = suite_tasks("demo", ["digits"])
-    fingerprints = {"digits": load_task(digits).fingerprint}
+    manifest = check_task(digits, DataOptions()).manifest
+    assert manifest is not None
     searcher = ProtocolSearcher(
-        make_plan(options), record, fingerprints, {"CPU": 1.0}, lambda: 1, "float32"
+        make_plan(options), record, {"digits": manifest}, {"CPU": 1.0}, lambda: 1, "float32"
     )
     ray.init(num_cpus=1, log_to_driver=False, include_dashboard=False)
     trainable = tune.with_parameters(SA2VPTrainable, backbone=share_backbone(load_backbone("demo")))

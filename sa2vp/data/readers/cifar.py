@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import numpy as np
 from sa2vp.data.folders import find_folder
 from sa2vp.data.listing import DataError, Listing
 from sa2vp.data.readers.arrays import Labelled, check_labelled, list_arrays, together
+from sa2vp.data.readers.entries import read_bytes
 from sa2vp.data.tasks import Task
 
 SIDE = 32
@@ -65,11 +67,9 @@ def _class_names(path: Path, layout: _Layout, task: Task) -> list[str]:
 
 
 def _unpickle(path: Path) -> dict[str, Any]:
+    file = BytesIO(read_bytes(path))
     try:
-        with path.open("rb") as file:
-            content = _ArraysOnly(file, encoding="latin1").load()  # Python 2 wrote them
-    except FileNotFoundError:
-        raise DataError(f"{path}: no such file") from None
+        content = _ArraysOnly(file, encoding="latin1").load()  # Python 2 wrote them
     except Exception as error:  # damaged pickles end in many kinds of errors
         reason = " ".join(str(error).split()) or type(error).__name__
         raise DataError(f"{path}: cannot be read ({reason}); download it again") from error

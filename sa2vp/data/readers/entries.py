@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import numpy as np
 
+from sa2vp.data.files import read_regular
 from sa2vp.data.listing import DataError, SplitList
 from sa2vp.data.tasks import Task
 
@@ -19,11 +20,23 @@ def read_text(path: Path) -> str:
         DataError: it is missing, or no UTF-8 text.
     """
     try:
-        return path.read_text(encoding="utf-8")
+        return read_bytes(path).decode()
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path}: cannot be read as UTF-8 text ({error})") from error
+
+
+def read_bytes(path: Path) -> bytes:
+    """Read a file that lists images or holds them.
+
+    Raises:
+        DataError: it is missing, or cannot be read.
+    """
+    try:
+        return read_regular(path)
     except FileNotFoundError:
         raise DataError(f"{path}: no such file") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path}: cannot be read as UTF-8 text ({error})") from error
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror or error})") from error
 
 
 def read_json_object(path: Path) -> dict[str, object]:
@@ -67,14 +80,17 @@ def whole_label(text: str, task: Task, where: str) -> int:
 
 
 def check_name(name: str, where: str) -> str:
-    """Refuse an image path that leaves its dataset's folder.
+    """Refuse an image path that leaves its dataset's folder, or that no table can hold.
 
     Raises:
         DataError: names where it stands.
     """
-    path = PurePosixPath(name)
-    if not name or path.is_absolute() or ".." in path.parts or "\0" in name:
+    if not name or name.startswith("/") or ".." in name.split("/") or "\0" in name:
         raise DataError(f"{where}: {name!r} is no path inside the dataset's folder")
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        raise DataError(f"{where}: the name {name!r} is not UTF-8; rename it") from None
     return name
 
 

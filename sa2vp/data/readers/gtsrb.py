@@ -38,7 +38,7 @@ def _training(task: Task, folder: Path) -> Iterator[tuple[str, int]]:
         if of_class.is_dir():
             label = whole_label(of_class.name, task, str(of_class))
             for path in sorted(of_class.glob("*.ppm")):
-                yield path.relative_to(folder).as_posix(), label
+                yield check_name(path.relative_to(folder).as_posix(), str(folder)), label
 
 
 def _testing(task: Task, path: Path) -> Iterator[tuple[str, int]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from sa2vp.data.folders import find_folder
@@ -54,5 +55,9 @@ def _class_id(path: Path, name: str, class_id: object) -> int:
 
 def _image_folder(folder: Path, name: str) -> str:
     """Tell below which folder the images lie, by one of them."""
-    found = [below for below in IMAGE_FOLDERS if (folder / f"{below}{name}").is_file()]
+    found = [
+        below
+        for below in IMAGE_FOLDERS
+        if os.path.isfile(folder / f"{below}{name}")  # noqa: PTH113 - a long name is no error
+    ]
     return found[0] if found else ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from scipy.io import loadmat
 from sa2vp.data.folders import find_folder
 from sa2vp.data.listing import DataError, Listing
 from sa2vp.data.readers.arrays import Labelled, check_labelled, list_arrays
+from sa2vp.data.readers.entries import read_bytes
 from sa2vp.data.tasks import Task
 
 FILES = ("train_32x32.mat", "test_32x32.mat")
@@ -27,10 +29,9 @@ def read_svhn(task: Task, data_dir: Path) -> Listing:
 
 
 def _read(path: Path, task: Task) -> Labelled:
-    if not path.is_file():
-        raise DataError(f"{path}: no such file")
+    file = BytesIO(read_bytes(path))
     try:
-        content = loadmat(path, variable_names=["X", "y"])
+        content = loadmat(file, variable_names=["X", "y"])
         images, labels = content["X"], np.asarray(content["y"], np.float64)
         if images.ndim != 4 or labels.ndim != 2 or labels.shape[1] != 1:
             raise ValueError(f"X has the shape {images.shape}, y {labels.shape}")
