@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 MAX_MIB = 256
-"""Of an image, a list or an array's file; the largest of the paper's datasets has 174."""
+"""Of an image, a list, or a file that holds all images of a split."""
 
 _MAX_BYTES = MAX_MIB * 2**20
 
