@@ -1,10 +1,10 @@
 """Break a search again and again, continue it each time, and compare it with an unbroken one.
 
 ``python benchmarks/soak.py --faults 50`` runs a small search of the demo with one trial at a time,
-kills a part of it at a random moment, presses Ctrl-C or lets the disk run full, runs the same
-command again, and starts over when it is done. At the end every search must hold, row for row, what
-an unbroken one holds: settings, epochs, ASHA's decisions and the final choice, times and memory
-aside.
+kills a part of it at a random moment, presses Ctrl-C, lets the disk run full, cuts the power,
+changes a bit of a file or removes one, runs the same command again, and starts over when it is
+done. At the end every search must hold, row for row, what an unbroken one holds: settings, epochs,
+ASHA's decisions and the final choice, times and memory aside.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
@@ -26,6 +27,11 @@ import pandas as pd
 import typer
 
 from sa2vp.printing import Console
+
+from sa2vp.files import TEMPORARY
+from sa2vp.training.checkpoint import ARRAYS_FILE
+from sa2vp.tuning.record import RunRecord
+from sa2vp.tuning.store import ResultsStore, StoreError
 
 ROOT = Path(__file__).parents[1]
 SEARCH = ["--suite", "demo", "--tasks", "digits", "--trials", "5", "--epochs", "3", "--seeds", "1"]
@@ -38,9 +44,12 @@ LONGEST_SECONDS = 35
 GIVEN_SECONDS = 20
 """That a driver has to end by itself after a fault, before what is left of it is killed too."""
 
+THE_DRIVER = "the driver"
+"""Is killed before files are damaged, as if the machine had gone down."""
+
 VICTIMS = {
     "the trial's worker": ("ray::SA2VP", signal.SIGKILL),
-    "the driver": ("run_search.py", signal.SIGKILL),
+    THE_DRIVER: ("run_search.py", signal.SIGKILL),
     "Ray's node process": ("raylet/raylet", signal.SIGKILL),
     "Ray's control process": ("gcs_server", signal.SIGKILL),
     "Ctrl-C": ("run_search.py", signal.SIGINT),
@@ -66,13 +75,8 @@ def main(
         injected: Counter[str] = Counter()
         searches = differing = 0
         while injected.total() < faults:
-            fault = rng.choice([*VICTIMS, FULL_DISK])
-            was_broken = (
-                fill_disk(broken, rng.uniform(0, LARGEST_ROOM))
-                if fault == FULL_DISK
-                else break_search(broken, fault, rng.uniform(0, LONGEST_SECONDS))
-            )
-            if was_broken:
+            fault = rng.choice([*VICTIMS, FULL_DISK, *DAMAGES])
+            if inject(fault, broken, rng):
                 injected[fault] += 1
                 console.print(f"{injected.total()} of {faults}: {fault}")
             else:
@@ -87,14 +91,25 @@ def main(
     raise typer.Exit(int(differing > 0))
 
 
-def start(results: Path, *before: str) -> subprocess.Popen[bytes]:
+def inject(fault: str, results: Path, rng: random.Random) -> bool:
+    """Run the search until a fault breaks it; tell whether it was not done before."""
+    if fault == FULL_DISK:
+        return fill_disk(results, rng.uniform(0, LARGEST_ROOM))
+    victim = THE_DRIVER if fault in DAMAGES else fault
+    was_broken = break_search(results, victim, rng.uniform(0, LONGEST_SECONDS))
+    if was_broken and fault in DAMAGES:
+        DAMAGES[fault](results, rng)
+    return was_broken
+
+
+def start(results: Path, *before: str, errors: int = subprocess.DEVNULL) -> subprocess.Popen[bytes]:
     """Start the search in a session of its own, through another command where one is given."""
     command = [*before, sys.executable, "run_search.py", *SEARCH, "--results", str(results)]
     return subprocess.Popen(  # noqa: S603 - this project's own command
         [*command, "--cpus-per-trial", str(os.cpu_count())],
         cwd=ROOT,
         stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
+        stderr=errors,
         start_new_session=True,
     )
 
@@ -143,6 +158,68 @@ def fill_disk(results: Path, room: float) -> bool:
     shutil.rmtree(results)
     saved.rename(results)
     return code != 0
+
+
+def cut_power(results: Path, rng: random.Random) -> None:
+    """Lose what was not synced: what was being written, and a part of the newest checkpoint."""
+    for temporary in results.rglob(f"{TEMPORARY}*"):
+        temporary.unlink()
+    checkpoints = sorted(results.rglob(ARRAYS_FILE), key=lambda path: path.stat().st_mtime)
+    for newest in checkpoints[-1:]:
+        os.truncate(newest, rng.randrange(newest.stat().st_size))
+
+
+def change_a_bit(results: Path, rng: random.Random) -> None:
+    """Change a bit of a file; rows with one must be refused, and are moved away as is said then."""
+    file = any_file(results, rng, "tune/*/*/*/state.*", "optuna-*.log", "runs/*", "epochs/*")
+    if file is None:
+        return
+    content = bytearray(file.read_bytes())
+    content[rng.randrange(len(content))] ^= 1 << rng.randrange(8)
+    file.write_bytes(content)
+    if file.suffix == ".parquet" and not is_readable(results):
+        refused = start(results, errors=subprocess.PIPE)
+        _, errors = refused.communicate()
+        if refused.returncode != 2 or str(file).encode() not in errors:
+            raise SystemExit(f"{file} has a changed bit, and was not refused: {errors.decode()}")
+        away = results / "moved-away"
+        away.mkdir(exist_ok=True)
+        file.rename(away / f"{file.parent.name}-{file.name}")
+
+
+def remove_a_file(results: Path, rng: random.Random) -> None:
+    """Remove a checkpoint's file or a run's row."""
+    file = any_file(results, rng, "tune/*/*/*/state.*", "runs/*")
+    if file is not None:
+        file.unlink()
+
+
+DAMAGES: dict[str, Callable[[Path, random.Random], None]] = {
+    "a power cut": cut_power,
+    "a changed bit": change_a_bit,
+    "a missing file": remove_a_file,
+}
+
+
+def any_file(results: Path, rng: random.Random, *patterns: str) -> Path | None:
+    """Choose one of the patterns that fit a file with content, and one of its files."""
+    found = [sorted(filter(has_content, results.glob(pattern))) for pattern in patterns]
+    fitting = [files for files in found if files]
+    return rng.choice(rng.choice(fitting)) if fitting else None
+
+
+def has_content(path: Path) -> bool:
+    """Tell whether a path is a file that is not empty, and not a temporary one."""
+    return path.is_file() and not path.name.startswith(".") and path.stat().st_size > 0
+
+
+def is_readable(results: Path) -> bool:
+    """Tell whether every row can be read: some bits of a file say nothing."""
+    try:
+        RunRecord(ResultsStore(str(results)), "demo")
+    except StoreError:
+        return False
+    return True
 
 
 def processes_of(session: int, word: str) -> list[int]:
