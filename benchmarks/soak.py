@@ -26,9 +26,8 @@ from typing import Annotated
 import pandas as pd
 import typer
 
-from sa2vp.printing import Console
-
 from sa2vp.files import TEMPORARY
+from sa2vp.printing import Console
 from sa2vp.training.checkpoint import ARRAYS_FILE
 from sa2vp.tuning.record import RunRecord
 from sa2vp.tuning.store import ResultsStore, StoreError

@@ -62,11 +62,14 @@ def read_parquet(
         run_ids: of the rows to read; row groups without them are passed over. None reads all rows.
 
     Raises:
+        FileNotFoundError: there is no such file.
         DamagedError: the file cannot be read, or a bit of it was changed.
     """
     try:
         with filesystem.open_input_file(path) as file:
             return read_checked(file, columns=columns, run_ids=run_ids)
+    except FileNotFoundError:
+        raise
     except UNREADABLE as error:
         reason = " ".join(str(error).split())
         raise DamagedError(f"{path} is damaged or foreign; move it away ({reason})") from error

@@ -246,6 +246,8 @@ class ResultsStore:
     ) -> list[dict[str, Any]]:
         try:
             whole = read_parquet(path, self._filesystem, run_ids=run_ids)
+        except FileNotFoundError as error:
+            raise StoreError(f"{path} is gone") from error
         except DamagedError as error:
             raise StoreError(str(error)) from error
         whole = _with_later_columns(whole, schema)

@@ -11,6 +11,7 @@ import torch
 from ray import tune
 
 from sa2vp.data.fingerprint import Manifest
+from sa2vp.data.listing import DataError
 from sa2vp.data.options import DataOptions
 from sa2vp.data.tasks import Task
 from sa2vp.training.allocator import keep_freed_memory
@@ -23,6 +24,9 @@ from sa2vp.tuning.provenance import gather_provenance
 from sa2vp.tuning.record import PREDICTIONS
 from sa2vp.tuning.run_log import describe_epoch, log, show_in_title, start_log
 from sa2vp.tuning.shared_backbone import SharedBackbone, open_backbone
+
+FAILURES = (RunFailedError, DataError)
+"""What a run fails of, and would again if it were repeated: its numbers, or its data."""
 
 
 class SA2VPTrainable(tune.Trainable):
@@ -60,27 +64,35 @@ class SA2VPTrainable(tune.Trainable):
         """Train one epoch; a run that failed ends here, with the reason."""
         show_in_title(self._run_id)
         try:
+            if self._refused is not None:
+                raise self._refused
             metrics = asdict(self._run.run_epoch()) | self._facts
-        except RunFailedError as error:
+        except FAILURES as error:
             log(self._run_id, str(error))
-            return describe_failure(self._run, error)
+            return describe_failure(self._configuration, error)
         log(self._run_id, describe_epoch(metrics))
         return {"done": self._run.finished, **metrics, **predictions_of(self._run)}
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:
         """Save the run's state."""
-        self._run.save(Path(checkpoint_dir))
+        if self._refused is None:
+            self._run.save(Path(checkpoint_dir))
 
     def load_checkpoint(self, checkpoint: dict[str, Any] | str | None) -> None:
         """Continue the run, after its worker was lost; from what there is where this is damaged."""
-        if not take_up(self._run, tune.Checkpoint(str(checkpoint)), self._run_id):
+        found = tune.Checkpoint(str(checkpoint))
+        if self._refused is None and not take_up(self._run, found, self._run_id):
             self._start(self._configuration)
 
     def _start(self, config: dict[str, Any]) -> None:
         self._configuration = config
         self._run_id = config["run_id"]
-        self._run = start_run(config, self._backbone)
-        self._facts = facts_of(self._run, self._backbone) | {"workers": 1}
+        self._refused: DataError | None = None
+        try:
+            self._run = start_run(config, self._backbone)
+            self._facts = facts_of(self._run, self._backbone) | {"workers": 1}
+        except DataError as error:
+            self._refused = error  # an error here would be tried again, on the same data
 
 
 def set_up_process(threads: int) -> None:
@@ -164,10 +176,10 @@ def predictions_of(run: TrainingRun) -> dict[str, Any]:
     return dict(zip(PREDICTIONS, classes, strict=True))
 
 
-def describe_failure(run: TrainingRun, error: RunFailedError) -> dict[str, Any]:
+def describe_failure(config: dict[str, Any], error: Exception) -> dict[str, Any]:
     """Give the result that ends a failed run."""
-    planned = run.settings.epochs
-    return {"done": True, "failure": str(error), "epoch": run.epoch, "epochs_planned": planned}
+    planned = config["settings"]["epochs"]
+    return {"done": True, "failure": str(error), "epochs_planned": planned}
 
 
 def threads_for(cpus: float) -> int:

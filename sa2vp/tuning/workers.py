@@ -23,11 +23,11 @@ from ray import train, tune
 from ray.train.torch import TorchTrainer, get_device
 from ray.train.v2._internal.constants import ENV_VARS_TO_PROPAGATE
 
-from sa2vp.training.failures import RunFailedError
 from sa2vp.training.run import TrainingRun
 from sa2vp.tuning.run_log import describe_epoch, log
 from sa2vp.tuning.shared_backbone import SharedBackbone
 from sa2vp.tuning.trainable import (
+    FAILURES,
     describe_failure,
     facts_of,
     predictions_of,
@@ -150,7 +150,11 @@ def train_as_worker(config: dict[str, Any]) -> None:
     set_up_process(config["threads"])
     exchange = config["exchange"]
     first = train.get_context().get_world_rank() == 0
-    run = start_run(config, config["backbone"], get_device())
+    try:
+        run = start_run(config, config["backbone"], get_device())
+    except FAILURES as error:
+        hand_in_failure(config, error)
+        raise
     facts = facts_of(run, config["backbone"]) | {"workers": config["workers"]}
     checkpoint = train.get_checkpoint()
     if checkpoint is not None and not take_up(run, checkpoint, config["run_id"]):
@@ -159,9 +163,8 @@ def train_as_worker(config: dict[str, Any]) -> None:
     while not run.finished:
         try:
             metrics = asdict(run.run_epoch()) | facts
-        except RunFailedError as error:
-            log(config["run_id"], str(error))
-            ray.get(exchange.hand_in.remote(describe_failure(run, error)))
+        except FAILURES as error:
+            hand_in_failure(config, error)
             raise  # the others may wait for this worker: its end is theirs
         if first:
             log(config["run_id"], describe_epoch(metrics))
@@ -170,6 +173,12 @@ def train_as_worker(config: dict[str, Any]) -> None:
             if not run.finished:
                 ray.get(exchange.decision.remote())
         keep(run, first=first)
+
+
+def hand_in_failure(config: dict[str, Any], error: Exception) -> None:
+    """Leave the last word of a run that failed for its trial."""
+    log(config["run_id"], str(error))
+    ray.get(config["exchange"].hand_in.remote(describe_failure(config, error)))
 
 
 def keep(run: TrainingRun, *, first: bool) -> None:

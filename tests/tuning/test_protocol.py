@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from dataclasses import asdict
@@ -610,11 +609,12 @@ def test_an_interrupted_fresh_is_finished_by_the_next_command(
     def replace(source: Path, target: Path) -> None:
         if next(left, None) is None:
             raise KeyboardInterrupt
-        os.replace(source, target)
+        source.rename(target)
 
-    with monkeypatch.context() as broken, pytest.raises(KeyboardInterrupt):
-        broken.setattr(Path, "replace", replace)
+    monkeypatch.setattr(Path, "replace", replace)
+    with pytest.raises(KeyboardInterrupt):
         continue_or_refuse(store, plan, DATA, fresh=True)
+    monkeypatch.undo()
     assert 0 < len(store.run_ids()) < 5
     assert continue_or_refuse(store, plan, DATA, fresh=False) > 0
     assert store.run_ids() == []

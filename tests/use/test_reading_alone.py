@@ -85,7 +85,7 @@ def test_a_run_that_is_packed_while_it_is_read_is_found(
 ) -> None:
     folder = tmp_path / "results"
     shutil.copytree(results, folder)
-    read, packed = pq.read_table, list[int]()
+    read, packed = pq.ParquetFile, list[int]()
 
     def pack_then_read(*arguments: Any, **options: Any) -> Any:
         if not packed:
@@ -93,6 +93,6 @@ def test_a_run_that_is_packed_while_it_is_read_is_found(
             packed.append(pack(folder, lambda: None))
         return read(*arguments, **options)
 
-    monkeypatch.setattr(pq, "read_table", pack_then_read)
+    monkeypatch.setattr(pq, "ParquetFile", pack_then_read)
     assert load_final_run(str(folder), run_id=FINAL).card.run_id == FINAL
     assert packed == [0, 3]
