@@ -63,6 +63,7 @@ def search(
     plan, store = session.plan, session.store
     try:
         record = RunRecord(store, plan.suite)
+        record.check_epochs()
         if retry_failed:
             console.print(f"--retry-failed: {record.retry_failed()} runs are taken up again")
     except StoreError as error:

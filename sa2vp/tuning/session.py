@@ -145,7 +145,7 @@ def read_json(store: ResultsStore, name: str) -> dict[str, Any]:
     """
     try:
         found = json.loads(store.read_text(name) or "{}")
-    except json.JSONDecodeError as error:
+    except (ValueError, RecursionError) as error:  # also of bytes that are no text
         raise StoreError(f"{name} is damaged; move it away ({error})") from error
     if not isinstance(found, dict):
         raise StoreError(f"{name} is damaged; move it away (no JSON object)")
@@ -158,7 +158,10 @@ def _changes(store: ResultsStore, plan: SearchPlan, data: PlanData, key: str) ->
     described = read_json(store, data_file(plan.suite)).get(task)
     if task == key or described is None:
         return ""
-    return f" ({what_changed(Manifest(**described['manifest']), data.manifests[task])})"
+    try:
+        return f" ({what_changed(Manifest(**described['manifest']), data.manifests[task])})"
+    except (TypeError, KeyError, AttributeError):  # the note is damaged
+        return ""
 
 
 def _difference(key: str, noted: str, asked: str) -> str:

@@ -73,7 +73,7 @@ class ResultsStore:
         """Read every run's row, in order of run_id; a run's own file counts before a packed one."""
         paths = sorted(self._files("runs"), key=is_packed, reverse=True)
         rows = {
-            row["run_id"]: RunRow(**row)
+            row["run_id"]: _run_row(row, path)
             for path in paths
             for row in self._read_table(path, RUN_SCHEMA)
         }
@@ -175,7 +175,7 @@ class ResultsStore:
             whole = _with_later_columns(whole, schema)
             missing = sorted(set(schema.names) - set(whole.schema.names))
             table = None if missing else whole.select(schema.names).cast(schema)
-        except (OSError, pa.ArrowInvalid) as error:
+        except (OSError, pa.ArrowException, KeyError, ValueError) as error:
             raise StoreError(f"{path} is damaged or foreign; move it away ({error})") from error
         if table is None:
             raise StoreError(
@@ -211,6 +211,13 @@ class ResultsStore:
             with suppress(OSError):  # a part of it may take the room that is left
                 self._filesystem.delete_file(written)
             raise StoreError(f"{path} cannot be written: {error}") from error
+
+
+def _run_row(row: dict[str, Any], path: str) -> RunRow:
+    try:
+        return RunRow(**row)
+    except ValueError as error:
+        raise StoreError(f"{path} is foreign; move it away ({error})") from error
 
 
 def _with_later_columns(table: pa.Table, schema: pa.Schema) -> pa.Table:

@@ -108,7 +108,7 @@ def best_final_run(rows: Sequence[RunRow], task: str) -> RunRow:
 def class_names(store: ResultsStore, row: RunRow) -> list[str] | None:
     """Give a task's class names by label, where its data has them."""
     described = read_json(store, data_file(row.suite)).get(row.task, {})
-    return described.get("classes") or None
+    return (described.get("classes") or None) if isinstance(described, dict) else None
 
 
 def transform_of(row: RunRow) -> str:
@@ -137,7 +137,11 @@ def _learned_arrays(store: ResultsStore, row: RunRow) -> dict[str, Tensor]:
         UseError: it is gone or damaged.
     """
     record = RunRecord(store, row.suite)
-    folder = record.newest_checkpoint(row.run_id, asdict(run_settings(row)))
+    try:
+        settings = asdict(run_settings(row))
+    except ValueError as error:
+        raise UseError(f"run {row.run_id!r}: {error}") from error
+    folder = record.newest_checkpoint(row.run_id, settings)
     gone = (
         f"run {row.run_id!r}: no checkpoint of its last epoch under {store.uri}/tune; "
         "choose another with --run, or search again with --fresh"
