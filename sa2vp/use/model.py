@@ -75,11 +75,10 @@ def build_model(
 def _count_classes(export: Export) -> int:
     """Give the number of classes, if the head has it: a card alone may ask for any memory."""
     count, head = export.card.num_classes, export.arrays.get("head.bias")
-    if head is None or head.shape != (count,):
-        shape = "none" if head is None else tuple(head.shape)
-        raise ValueError(
-            f"of {count} classes, head.bias would have shape ({count},), it is {shape}"
-        )
+    if head is None:
+        raise ValueError("missing learned arrays: head.bias")
+    if head.shape != (count,):
+        raise ValueError(f"head.bias has shape {tuple(head.shape)}, expected ({count},)")
     return count
 
 
