@@ -24,6 +24,7 @@ from sa2vp.printing import Console
 
 DEFAULT_RESULTS = "results"
 PAGE = "report.html"
+DAY = 86_400
 MANY_FILES = 5_000
 """Of one run each: with more, opening them is most of the time that the tables take."""
 
@@ -117,8 +118,10 @@ def check_options(table_format: str | None, out: Path | None, watch: float | Non
         return
     if table_format != "html" or out is None:
         raise typer.BadParameter("needs --format html and --out DIR", param_hint="--watch")
-    if not watch >= 1:
-        raise typer.BadParameter(f"must be 1 second or more, got {watch:g}", param_hint="--watch")
+    if not 1 <= watch <= DAY:
+        raise typer.BadParameter(
+            f"must be from 1 to {DAY:,} seconds, got {watch:g}", param_hint="--watch"
+        )
 
 
 def show(

@@ -69,7 +69,7 @@ def check(
         raise DataError(f"--data-dir: no such folder: {data_dir}")
     options = DataOptions(
         data_dir=None if data_dir is None else str(data_dir.resolve()),
-        cache_dir=None if cache_dir is None else str(cache_dir.resolve()),
+        cache_dir=None if cache_dir is None else str(cache_dir.absolute()),
     )
     # Pandas and Pillow are slow to import: refusals come first.
     from sa2vp.data.check import check_task  # noqa: PLC0415
@@ -103,7 +103,7 @@ def main() -> int:
     """Run the command; give the exit code."""
     try:
         return run(app, "python -m sa2vp.data", sys.argv[1:])
-    except DataError as error:
+    except (DataError, OSError) as error:  # also of paths that no file system can follow
         return refuse("python -m sa2vp.data", error)
 
 

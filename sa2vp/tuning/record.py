@@ -75,6 +75,19 @@ class RunRecord:
             for run_id, row in self.runs.items()
         }
 
+    def check_epochs(self) -> None:
+        """Refuse to go on without the epochs that a search is continued from.
+
+        Raises:
+            StoreError: names the file that is lost.
+        """
+        for run_id, row in self.runs.items():
+            if len(self.epochs[run_id]) < max(row.epochs_done, row.status == "completed"):
+                raise StoreError(
+                    f"{self._store.uri}/epochs/{run_id}.parquet is lost or incomplete; put it "
+                    "back, or start over with --fresh"
+                )
+
     def start(self, row: RunRow) -> None:
         """Add a run, or continue one that is already here.
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, get_args
 
 import pyarrow as pa
 
@@ -118,6 +118,18 @@ class RunRow:
     image_size: int | None = None
     expected_test_top1: float | None = None
     matched: bool | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what no search writes, of rows that were read.
+
+        Raises:
+            ValueError: names the column.
+        """
+        for name, known in (("phase", get_args(Phase)), ("status", get_args(Status))):
+            if getattr(self, name) not in known:
+                raise ValueError(f"{name} is {getattr(self, name)!r}; known: {', '.join(known)}")
+        if "/" in self.run_id:  # it becomes a file's name
+            raise ValueError(f"run_id is {self.run_id!r}")
 
     @property
     def setting(self) -> dict[str, Any]:

@@ -69,6 +69,7 @@ def search(
     plan, store = session.plan, session.store
     try:
         record = RunRecord(store, plan.suite)
+        record.check_epochs()
         if retry_failed:
             again = record.retry_failed(plan.tasks)
             console.print(f"--retry-failed: {again} runs are taken up again")

@@ -15,7 +15,12 @@ from sa2vp.tuning.lease import Lease, LeaseError
 from sa2vp.tuning.plan import SearchPlan
 from sa2vp.tuning.plan_data import PlanData
 from sa2vp.tuning.rows import is_run_of
-from sa2vp.tuning.store import ResultsStore, StoreError, superseded_folder
+from sa2vp.tuning.store import (
+    ResultsStore,
+    StoreError,
+    is_superseded_folder,
+    superseded_folder,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,7 +237,7 @@ def read_json(store: ResultsStore, name: str) -> dict[str, Any]:
     """
     try:
         found = json.loads(store.read_text(name) or "{}")
-    except ValueError as error:  # also of bytes that are no text
+    except (ValueError, RecursionError) as error:  # also of bytes that are no text
         raise StoreError(f"{name} is damaged; move it away ({error})") from error
     if not isinstance(found, dict):
         raise StoreError(f"{name} is damaged; move it away (no JSON object)")
@@ -271,7 +276,10 @@ def _changes(store: ResultsStore, plan: SearchPlan, data: PlanData | None, task:
     described = read_json(store, data_file(plan.suite)).get(task)
     if data is None or described is None:
         return ""
-    return f" ({what_changed(Manifest(**described['manifest']), data.manifests[task])})"
+    try:
+        return f" ({what_changed(Manifest(**described['manifest']), data.manifests[task])})"
+    except (TypeError, KeyError, AttributeError):  # the note is damaged
+        return ""
 
 
 def _pending_file(suite: str) -> str:
@@ -284,10 +292,13 @@ def _finish_setting_aside(store: ResultsStore, suite: str) -> int:
 
     What is to be moved is written down before, so that half of a search never stays behind.
     """
-    pending = read_json(store, _pending_file(suite))
+    name = _pending_file(suite)
+    pending = read_json(store, name)
     if not pending:
         return 0
-    folder, tasks = str(pending["folder"]), [str(task) for task in pending["tasks"]]
+    folder, tasks = pending.get("folder"), pending.get("tasks")
+    if not is_superseded_folder(folder) or not isinstance(tasks, list):
+        raise StoreError(f"{name} is damaged; move it away (no folder and tasks of --fresh)")
     runs = runs_of(store, suite, tasks)
     store.set_aside(runs, folder)
     if runs_of(store, suite):
@@ -298,9 +309,9 @@ def _finish_setting_aside(store: ResultsStore, suite: str) -> int:
         kept = {task: described for task, described in data.items() if task not in tasks}
         store.write_text(data_file(suite), json.dumps(kept, indent=2))
     else:
-        for name in (search_file(suite), data_file(suite), study_file(suite)):
-            store.move(name, f"{folder}/{name}")
-    store.remove(_pending_file(suite))
+        for noted in (search_file(suite), data_file(suite), study_file(suite)):
+            store.move(noted, f"{folder}/{noted}")
+    store.remove(name)
     return len(runs)
 
 

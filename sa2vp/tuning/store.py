@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import io
+import re
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 import pyarrow as pa
 from pyarrow import fs
@@ -28,6 +29,11 @@ def stamp() -> str:
 def superseded_folder() -> str:
     """Name a new folder, inside the results, for runs that no longer count."""
     return f"superseded/{stamp()}"
+
+
+def is_superseded_folder(name: object) -> TypeGuard[str]:
+    """Tell whether a name, read from a file, is one that :func:`superseded_folder` has given."""
+    return isinstance(name, str) and re.fullmatch(r"superseded/\d{8}T\d{12}Z", name) is not None
 
 
 class StoreError(OSError):
@@ -92,7 +98,7 @@ class ResultsStore:
         """Read every run's row, in order of run_id; a run's own file counts before a packed one."""
         paths = sorted(self._files("runs"), key=is_packed, reverse=True)
         rows = {
-            row["run_id"]: RunRow(**row)
+            row["run_id"]: _run_row(row, path)
             for path in paths
             for row in self._read_table(path, RUN_SCHEMA)
         }
@@ -291,6 +297,13 @@ class ResultsStore:
 
 def _allow() -> None:
     """Refuse nothing."""
+
+
+def _run_row(row: dict[str, Any], path: str) -> RunRow:
+    try:
+        return RunRow(**row)
+    except ValueError as error:
+        raise StoreError(f"{path} is foreign; move it away ({error})") from error
 
 
 def _with_later_columns(table: pa.Table, schema: pa.Schema) -> pa.Table:

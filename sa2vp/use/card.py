@@ -9,16 +9,21 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 from safetensors import SafetensorError, safe_open
 
+from sa2vp.tuning.limits import MAX_IMAGE_SIZE, MAX_SEED
 from sa2vp.tuning.rows import RunRow
 from sa2vp.use.errors import UseError
+from search_spaces.kinds import MAX_COUNT, MAX_DIM
 
 CARD_KEY = "sa2vp_card"
 SCHEMA_VERSION = 1
+
+Count = Annotated[int, Field(ge=1, le=MAX_COUNT)]
+Number = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -30,14 +35,14 @@ class Setting:
         fusion: ``exact`` where the results do not say.
     """
 
-    inter_dim: int
-    inter_weight: float
-    lr: float
-    batch_size: int
-    weight_decay: float
-    dropout: float
-    epochs_planned: int
-    seed: int
+    inter_dim: Annotated[int, Field(ge=1, le=MAX_DIM)]
+    inter_weight: Number
+    lr: Number
+    batch_size: Count
+    weight_decay: Number
+    dropout: Number
+    epochs_planned: Count
+    seed: Annotated[int, Field(ge=0, le=MAX_SEED)]
     fusion: str = "exact"
 
 
@@ -58,14 +63,14 @@ class Card:
     run_id: str
     suite: str
     task: str
-    num_classes: int
+    num_classes: Count
     class_names: list[str] | None = None
     setting: Setting
-    last_val_top1: float | None
-    test_top1: float
+    last_val_top1: Number | None
+    test_top1: Number
     backbone: str
     backbone_fingerprint: str
-    image_size: int
+    image_size: Annotated[int, Field(ge=1, le=MAX_IMAGE_SIZE)]
     transform: Literal["resize", "crop"]
     data_fingerprint: str
     versions: dict[str, str]
@@ -110,12 +115,14 @@ def card_of(
         UseError: the row lacks a value that a card needs.
     """
     values = asdict(row)
-    values |= {"setting": values, "versions": json.loads(row.versions)}
     values |= {"num_classes": num_classes, "class_names": class_names, "transform": transform}
     try:
+        values |= {"setting": values, "versions": json.loads(row.versions)}
         return _CARDS.validate_python(values)
     except ValidationError as error:
         raise UseError(f"run {row.run_id!r}: its row is not complete: {_first(error)}") from error
+    except (ValueError, RecursionError) as error:
+        raise UseError(f"run {row.run_id!r}: its versions are no JSON") from error
 
 
 def read_card(path: Path) -> Card:
@@ -150,11 +157,11 @@ def parse_card(text: str, source: str) -> Card:
     """
     try:
         version = json.loads(text)["schema_version"]
-    except (ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise UseError(f"{source}: its card is damaged; export the model again") from error
     if version != SCHEMA_VERSION:
         raise UseError(
-            f"{source}: its card has schema version {version}, and this project reads "
+            f"{source}: its card has schema version {version!s:.20}, and this project reads "
             f"{SCHEMA_VERSION}; use the version of sa2vp that exported it"
         )
     try:
@@ -165,5 +172,5 @@ def parse_card(text: str, source: str) -> Card:
 
 def _first(error: ValidationError) -> str:
     """Name the first value that is wrong."""
-    problem = error.errors(include_url=False)[0]
+    problem = error.errors(include_url=False, include_input=False)[0]
     return ": ".join([*map(str, problem["loc"]), problem["msg"]])

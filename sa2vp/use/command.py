@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -72,7 +73,7 @@ def pack(results: Results = None) -> None:
     """Put the runs that have ended into few files; a search may go on meanwhile."""
     from sa2vp.tuning.packing import pack as pack_results  # noqa: PLC0415 - used here alone
 
-    folder = Path(results or "results").expanduser()
+    folder = Path(os.path.expanduser(results or "results"))  # noqa: PTH111 - raises nothing
     if not (folder / "runs").is_dir():
         raise UseError(f"--results: {folder} is no local folder that run_search.py wrote")
     try:
@@ -251,5 +252,5 @@ def main() -> int:
     """Run ``sa2vp`` with the arguments of this process; give the exit code."""
     try:
         return run(app, "sa2vp", sys.argv[1:])
-    except UseError as error:
+    except (UseError, OSError) as error:  # also of paths that no file system can follow
         return refuse("sa2vp", error)

@@ -106,7 +106,7 @@ def best_final_run(rows: Sequence[RunRow], task: str) -> RunRow:
 def class_names(store: ResultsStore, row: RunRow) -> list[str] | None:
     """Give a task's class names by label, where its data has them."""
     described = read_json(store, data_file(row.suite)).get(row.task, {})
-    return described.get("classes") or None
+    return (described.get("classes") or None) if isinstance(described, dict) else None
 
 
 def transform_of(row: RunRow) -> str:

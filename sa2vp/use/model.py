@@ -59,7 +59,7 @@ def build_model(
         with torch.random.fork_rng(devices=[]):
             model = create_sa2vp(
                 frozen,
-                num_classes=export.card.num_classes,
+                num_classes=_count_classes(export),
                 inter_dim=setting.inter_dim,
                 inter_weight=setting.inter_weight,
                 fusion=setting.fusion,
@@ -70,6 +70,16 @@ def build_model(
         raise UseError(f"{export.source}: its card does not fit its arrays: {error}") from error
     model.eval()
     return model.to(next(frozen.parameters()).device)
+
+
+def _count_classes(export: Export) -> int:
+    """Give the number of classes, if the head has it: a card alone may ask for any memory."""
+    count, head = export.card.num_classes, export.arrays.get("head.bias")
+    if head is None:
+        raise ValueError("missing learned arrays: head.bias")
+    if head.shape != (count,):
+        raise ValueError(f"head.bias has shape {tuple(head.shape)}, expected ({count},)")
+    return count
 
 
 def evaluation_input(model: SA2VP, card: Card) -> EvaluationInput:

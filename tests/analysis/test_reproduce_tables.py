@@ -232,7 +232,7 @@ def test_final_runs_that_all_failed_still_give_a_table(
         (["--out", "tables"], ["--out", "--format", "md, latex, csv, parquet, html"]),
         (["--format", "parquet"], ["--format", "add --out"]),
         (["--watch", "5"], ["--watch", "--format html", "--out"]),
-        (["--format", "html", "--out", "x", "--watch", "0"], ["--watch", "1 second"]),
+        (["--format", "html", "--out", "x", "--watch", "0"], ["--watch", "1 to 86,400 seconds"]),
         (["--results", "tests", "--recipes", "x"], ["--recipes", "no completed final run"]),
         (["--format", "md", "--out", "pyproject.toml/tables"], ["--out", "cannot write"]),
         (["--fromat", "md"], ["--fromat"]),
