@@ -135,7 +135,7 @@ class SearchPlan:
             "--fusion": self.fusion,
             "--epochs": str(self.epochs),
             "--grace-epochs": str(self.grace_epochs),
-            "--reduction-factor": str(self.reduction_factor),
+            "--reduction-factor": f"{self.reduction_factor:g}",
             "--brackets": str(self.brackets),
             "--seed": str(self.seed),
             "dropout": str(self.dropout),

@@ -15,7 +15,10 @@ from rows import epoch_row, run_row
 import run_search
 import sa2vp.tuning.search
 from command_line import run
+from sa2vp.tuning.options import SearchOptions, make_plan
+from sa2vp.tuning.plan_data import check_data
 from sa2vp.tuning.rows import RUN_SCHEMA
+from sa2vp.tuning.session import continue_or_refuse
 from sa2vp.tuning.store import ResultsStore
 
 RUN = "demo-digits-search-0000"
@@ -32,6 +35,8 @@ def refused(
     """Search the demo's digits with results that a function breaks; gives the line that refuses."""
     monkeypatch.setattr(sa2vp.tuning.search, "start_ray", refuse_to_start)
     store = ResultsStore(str(tmp_path))
+    plan = make_plan(SearchOptions(suite="demo", tasks="digits", epochs=2, results=str(tmp_path)))
+    continue_or_refuse(store, plan, check_data(plan, lambda: None), fresh=False)
     done = {"status": "completed", "epochs_done": 2, "last_val_top1": 50.0, "epochs_planned": 2}
     store.write_run(run_row(RUN, **done))
     store.write_epochs(RUN, [epoch_row(RUN, 1), epoch_row(RUN, 2)])
