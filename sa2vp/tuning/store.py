@@ -16,7 +16,7 @@ import pyarrow as pa
 from pyarrow import fs
 
 from sa2vp.files import make_folder, sync_folder, write_file
-from sa2vp.parquet import DamagedError, read_parquet, write_parquet
+from sa2vp.parquet import UNREADABLE, DamagedError, read_parquet, write_parquet
 from sa2vp.tuning.packing import hold_files, is_packed, take_out
 from sa2vp.tuning.rows import EPOCH_SCHEMA, PREDICTION_SCHEMA, RUN_SCHEMA, EpochRow, RunRow
 
@@ -265,7 +265,7 @@ class ResultsStore:
             )
         try:
             rows: list[dict[str, Any]] = whole.select(schema.names).cast(schema).to_pylist()
-        except pa.ArrowException as error:
+        except UNREADABLE as error:
             raise StoreError(f"{path} is damaged or foreign; move it away ({error})") from error
         return rows
 
