@@ -1,0 +1,150 @@
+"""Results are continued with what they were searched with, or refused, or set aside."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from driver import (
+    DATA,
+    DIGITS,
+    TRIALS,
+    Driver,
+    options_of,
+    plan_data,
+)
+from rows import run_row
+
+from sa2vp.tuning.errors import PlanError
+from sa2vp.tuning.session import continue_or_refuse, hold_results, settle
+from sa2vp.tuning.store import ResultsStore
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"epochs": 7}, r"^--epochs: .* holds a search with --epochs 10, not 7; repeat"),
+        ({"seed": 3}, r"^--seed: .* --seed 0, not 3; .*--fresh"),
+        ({"reduction_factor": 4.0, "workers_per_trial": 2}, r"^--reduction-factor: .* 3.*, not 4"),
+    ],
+)
+def test_results_of_another_configuration_are_refused(
+    tmp_path: Path, changes: dict[str, Any], message: str
+) -> None:
+    store = ResultsStore(str(tmp_path))
+    continue_or_refuse(store, options_of(tmp_path), DATA, fresh=False)
+    store.write_run(run_row(TRIALS[0]))
+    with pytest.raises(PlanError, match=message):
+        continue_or_refuse(store, options_of(tmp_path, **changes), DATA, fresh=False)
+    more = options_of(tmp_path, trials=20, seeds=5, tasks="digits", workers_per_trial=2)
+    assert continue_or_refuse(store, more, DATA, fresh=False) == 0
+
+
+def test_a_search_that_came_to_nothing_binds_nobody(tmp_path: Path) -> None:
+    store = ResultsStore(str(tmp_path))
+    continue_or_refuse(store, options_of(tmp_path, epochs=7), DATA, fresh=False)
+    continue_or_refuse(store, options_of(tmp_path), DATA, fresh=False)
+    assert json.loads((tmp_path / "search-demo.json").read_text())["search"]["--epochs"] == "10"
+
+
+def test_changed_data_is_refused(tmp_path: Path) -> None:
+    store, plan = ResultsStore(str(tmp_path)), options_of(tmp_path)
+    continue_or_refuse(store, plan, DATA, fresh=False)
+    store.write_run(run_row(TRIALS[0]))
+    told = r"different data of digits \(contents of images of train differ\); .*--fresh"
+    with pytest.raises(PlanError, match=rf"^--results: .* {told}"):
+        continue_or_refuse(store, plan, plan_data("changed"), fresh=False)
+
+
+def test_a_second_search_of_the_same_results_is_refused(tmp_path: Path) -> None:
+    store = ResultsStore(str(tmp_path))
+    lock = hold_results(store, "demo")
+    assert lock is not None
+    code = (
+        "import sys; from sa2vp.tuning.session import hold_results;"
+        "from sa2vp.tuning.store import ResultsStore;"
+        "hold_results(ResultsStore(sys.argv[1]), sys.argv[2])"
+    )
+    for suite, message in (("demo", "is being searched by another run_search.py"), ("hta", "")):
+        command = [sys.executable, "-c", code, str(tmp_path), suite]
+        other = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert other.returncode == bool(message)
+        assert message in other.stderr
+
+
+def test_fresh_starts_over_and_deletes_nothing(tmp_path: Path) -> None:
+    store = ResultsStore(str(tmp_path))
+    continue_or_refuse(store, options_of(tmp_path), DATA, fresh=False)
+    Driver(tmp_path, **DIGITS).run_all({})
+    changed = options_of(tmp_path, epochs=7)
+    assert continue_or_refuse(store, changed, DATA, fresh=True) == 5
+    assert store.read_runs() == []
+    assert len(list(tmp_path.glob("superseded/*/runs/*.parquet"))) == 5
+    assert json.loads((tmp_path / "search-demo.json").read_text())["search"]["--epochs"] == "7"
+
+
+def test_what_shows_on_the_cluster_is_not_mixed_either(tmp_path: Path) -> None:
+    store, plan = ResultsStore(str(tmp_path)), options_of(tmp_path)
+    continue_or_refuse(store, plan, DATA, fresh=False)
+    settle(store, plan, {"--precision": "float32", "backbone": "beef"})
+    store.write_run(run_row(TRIALS[0]))
+    with pytest.raises(PlanError, match=r"^--precision: .* --precision float32, not bfloat16"):
+        settle(store, plan, {"--precision": "bfloat16", "backbone": "beef"})
+    with pytest.raises(PlanError, match=r"^--results: .* a different backbone; "):
+        settle(store, plan, {"--precision": "float32", "backbone": "f00d"})
+    asked = options_of(tmp_path, precision="bfloat16")  # told before a cluster is started
+    with pytest.raises(PlanError, match=r"^--precision: .* --precision float32, not bfloat16"):
+        continue_or_refuse(store, asked, DATA, fresh=False)
+    continue_or_refuse(store, options_of(tmp_path, precision="float32"), DATA, fresh=False)
+
+
+def test_rows_without_a_note_of_their_search_are_refused(tmp_path: Path) -> None:
+    store = ResultsStore(str(tmp_path))
+    store.write_run(run_row(TRIALS[0]))
+    with pytest.raises(PlanError, match=r"search-demo\.json, which says how .* is gone; put it"):
+        continue_or_refuse(store, options_of(tmp_path), DATA, fresh=False)
+
+
+def test_fresh_takes_the_tasks_that_are_named(tmp_path: Path) -> None:
+    both = {"tasks": "digits,location", "trials": 1, "seeds": 1}
+    store, plan = ResultsStore(str(tmp_path)), options_of(tmp_path, **both)
+    continue_or_refuse(store, plan, DATA, fresh=False)
+    Driver(tmp_path, **both).run_all({})
+    kept = ["demo-location-final-seed1", "demo-location-search-0000"]
+    other = options_of(tmp_path, **(both | {"tasks": "digits", "epochs": 7}))
+    with pytest.raises(PlanError, match=r"^--epochs: "):  # location's stay, and had 10
+        continue_or_refuse(store, other, DATA, fresh=True)
+    assert len(store.run_ids()) == 4
+    one = options_of(tmp_path, **(both | {"tasks": "digits"}))
+    assert continue_or_refuse(store, one, plan_data("changed"), fresh=True) == 2
+    assert store.run_ids() == kept
+    noted = json.loads((tmp_path / "search-demo.json").read_text())["tasks"]
+    assert noted["digits"]["data"] != noted["location"]["data"]
+
+
+def test_an_interrupted_fresh_is_finished_by_the_next_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, plan = ResultsStore(str(tmp_path)), options_of(tmp_path, **DIGITS)
+    continue_or_refuse(store, plan, DATA, fresh=False)
+    Driver(tmp_path, **DIGITS).run_all({})
+    left = iter(range(5))
+
+    def replace(source: Path, target: Path) -> None:
+        if next(left, None) is None:
+            raise KeyboardInterrupt
+        source.rename(target)
+
+    monkeypatch.setattr(Path, "replace", replace)
+    with pytest.raises(KeyboardInterrupt):
+        continue_or_refuse(store, plan, DATA, fresh=True)
+    monkeypatch.undo()
+    assert 0 < len(store.run_ids()) < 5
+    assert continue_or_refuse(store, plan, DATA, fresh=False) > 0
+    assert store.run_ids() == []
+    assert len(list(tmp_path.glob("superseded/*/runs/*.parquet"))) == 5
+    assert continue_or_refuse(store, plan, DATA, fresh=False) == 0
