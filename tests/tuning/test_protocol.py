@@ -95,6 +95,27 @@ def test_failed_runs_are_taken_up_again_when_asked(tmp_path: Path) -> None:
     assert config["run_id"] == TRIALS[0]
 
 
+def test_failures_of_other_tasks_are_neither_taken_up_nor_forgotten(tmp_path: Path) -> None:
+    both = {"tasks": "digits,location", "trials": 1, "seeds": 1}
+    driver = Driver(tmp_path, slots=2, **both)
+    failed = [driver.ask()["run_id"] for _ in range(2)]
+    for run_id in failed:
+        driver.fail(run_id)
+    again = Driver(tmp_path, **(both | {"tasks": "digits"}))
+    assert again.record.retry_failed(again.plan.tasks) == 1
+    assert again.run_all({}) == [TRIALS[0], FINALS[0]]
+    assert [row.run_id for row in again.record.failed()] == ["demo-location-search-0000"]
+
+
+def test_a_repeat_that_failed_loses_its_setting_the_choice(tmp_path: Path) -> None:
+    driver = Driver(tmp_path, **(DIGITS | {"seeds": 1, "confirm": 2, "confirm_seeds": 1}))
+    for top1 in (95.0, 94.0, 10.0):
+        driver.finish(driver.ask()["run_id"], top1)
+    driver.fail(driver.ask()["run_id"])
+    driver.finish(driver.ask()["run_id"], 93.5)
+    assert driver.ask()["settings"]["lr"] == driver.record.runs[TRIALS[1]].lr
+
+
 def test_tasks_share_the_places_and_none_waits_for_another(tmp_path: Path) -> None:
     driver = Driver(tmp_path, slots=3, tasks="digits,location", trials=3, seeds=1)
     location = [f"demo-location-search-000{number}" for number in range(3)]
