@@ -18,8 +18,8 @@ from sa2vp.tuning.rungs import REDUCTION_FACTOR
 
 if TYPE_CHECKING:
     from sa2vp.data.cache import CachePlan
+    from sa2vp.results.schema import RunRow
     from sa2vp.tuning.plan_data import PlanData
-    from sa2vp.tuning.rows import RunRow
     from sa2vp.tuning.session import Session
 
 NOT_FINISHED = "Not finished. The same command continues it."

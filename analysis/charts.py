@@ -10,9 +10,9 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from analysis.schemas import HYPERPARAMETERS
 from analysis.svg import COLOURS, INK, drawing
 from sa2vp.text import printable
+from search_spaces.kinds import HYPERPARAMETERS
 
 BLUE, ORANGE, GREEN, PINK, RED, _ = COLOURS
 STATUS_COLOURS = {"completed": GREEN, "stopped": ORANGE, "failed": RED, "running": BLUE}

@@ -15,11 +15,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.fs
 
-from analysis.schemas import ADDED_LATER
-from sa2vp.parquet import UNREADABLE, read_checked
-
-PACKED = "packed-"
-"""How the names of the files begin that hold the rows of many runs."""
+from sa2vp.results.packing import is_packed
+from sa2vp.results.parquet import UNREADABLE, read_checked
 
 _READ_ATTEMPTS = 2
 _RETRY_SECONDS = 0.05
@@ -75,7 +72,7 @@ def _names(filesystem: pa.fs.FileSystem, folder: str, *, packed: bool) -> list[s
         for info in filesystem.get_file_info(selector)
         if info.type == pa.fs.FileType.File
         and not info.base_name.startswith((".", "_"))
-        and info.base_name.startswith(PACKED) == packed
+        and is_packed(info.base_name) == packed
     )
 
 
@@ -160,7 +157,7 @@ def _conform(table: pa.Table, schema: pa.Schema) -> tuple[pa.Table, list[str]]:
     columns, lacking = [], []
     for field in schema:
         found = table.column_names.count(field.name)
-        if found == 0 and field.name in ADDED_LATER:
+        if found == 0 and field.nullable:
             lacking.append(field.name)
             columns.append(pa.nulls(len(table), field.type))
             continue

@@ -18,8 +18,8 @@ import pyarrow as pa
 import pyarrow.fs
 
 from analysis.files import Problem, in_few_lines, one_line, read_folder, read_runs_files, to_pandas
-from analysis.schemas import EPOCHS, PREDICTIONS, RUNS
 from analysis.soundness import sound_rows
+from sa2vp.results.schema import EPOCH_SCHEMA, PREDICTION_SCHEMA, RUN_SCHEMA
 
 
 class ResultsError(Exception):
@@ -54,7 +54,7 @@ class Results:
 
     def epochs(self, run_ids: Iterable[str]) -> pd.DataFrame:
         """Read the epochs of some runs, with the columns of ``EPOCHS``."""
-        found = self._of_runs("epochs", run_ids, EPOCHS)
+        found = self._of_runs("epochs", run_ids, EPOCH_SCHEMA)
         # Merged folders hold the epochs of a repeated run twice, too: alike, or of another try.
         return _once(found, ["run_id", "epoch"], by="epoch")[0]
 
@@ -64,7 +64,7 @@ class Results:
         Returns:
             The columns of ``PREDICTIONS``.
         """
-        found = self._of_runs("predictions", run_ids, PREDICTIONS)
+        found = self._of_runs("predictions", run_ids, PREDICTION_SCHEMA)
         return _once(found, ["run_id", "image"], by="image")[0]
 
     def class_names(self, suite: str) -> dict[str, list[str]]:
@@ -87,14 +87,14 @@ class Results:
             return to_pandas(schema.empty_table())
         filesystem, root = _open(self.location)
         frame, problems = read_runs_files(filesystem, f"{root}/{dataset}", wanted, schema)
-        frame, unsound = sound_rows(frame)
+        frame, unsound = sound_rows(frame, schema)
         self.problems.extend([*problems, *unsound])
         return frame
 
 
 def no_results(location: str) -> Results:
     """Results of a project that has not run anything yet."""
-    return Results(location, to_pandas(RUNS.empty_table()))
+    return Results(location, to_pandas(RUN_SCHEMA.empty_table()))
 
 
 def read_results(location: str) -> Results:
@@ -114,10 +114,10 @@ def read_results(location: str) -> Results:
             raise ResultsNotFoundError(f"there is no folder {location!r}")
         if kind == pa.fs.FileType.File:
             raise ResultsError(f"{location!r} is a file; expected the folder of a search's results")
-        runs, problems, single_files = read_folder(filesystem, f"{root}/runs", RUNS)
+        runs, problems, single_files = read_folder(filesystem, f"{root}/runs", RUN_SCHEMA)
     except (pa.ArrowException, OSError) as error:
         raise ResultsError(f"cannot read {location!r}: {one_line(error)}") from error
-    runs, unsound = sound_rows(runs)
+    runs, unsound = sound_rows(runs, RUN_SCHEMA)
     runs, repeated = _once(runs, ["run_id"], by="started_at")
     return Results(location, runs, [*problems, *unsound, *repeated], single_files)
 

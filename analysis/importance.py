@@ -13,7 +13,7 @@ from optuna.importance import (
 )
 from optuna.trial import create_trial
 
-from analysis.schemas import HYPERPARAMETERS
+from search_spaces.kinds import HYPERPARAMETERS
 
 FEWEST_TRIALS = 5
 MOST_FOR_FANOVA = 500

@@ -15,9 +15,9 @@ from analysis.paper_report import BACKBONES
 from analysis.parameters import own_points, published_points
 from analysis.published import read_accuracy, read_author_settings
 from analysis.report import published_tasks
-from analysis.schemas import STATUSES
 from analysis.sections import Chart, task_sections
 from analysis.tables import task_results
+from sa2vp.results.schema import STATUSES
 from sa2vp.text import printable
 
 

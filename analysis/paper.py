@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from analysis.schemas import HYPERPARAMETERS
+from search_spaces.kinds import HYPERPARAMETERS
 
 FULL = "full"
 THIS_SEARCH = "sa2vp, this search"

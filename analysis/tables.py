@@ -11,8 +11,9 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.schemas import HYPERPARAMETERS, STATUSES
 from sa2vp.results.ranking import Outcome, rank
+from sa2vp.results.schema import STATUSES
+from search_spaces.kinds import HYPERPARAMETERS
 
 _CELL = ["suite", "backbone", "task", "method"]
 # Runs that differ in any of these do not belong in one mean.

@@ -20,9 +20,9 @@ from record_settings import TABLE
 from rich.table import Table
 
 from sa2vp.printing import Console
+from sa2vp.results.schema import Phase, RunRow, make_run_id, trial_number
+from sa2vp.results.store import ResultsStore
 from sa2vp.tuning.record import RunRecord
-from sa2vp.tuning.rows import Phase, RunRow, make_run_id, trial_number
-from sa2vp.tuning.store import ResultsStore
 from search_spaces.kinds import HYPERPARAMETERS
 
 

@@ -42,9 +42,10 @@ from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
 
 from sa2vp.printing import Console
 from sa2vp.tuning.asha import PerTaskASHA
+from sa2vp.tuning.distributions import for_optuna
 from sa2vp.tuning.rungs import REDUCTION_FACTOR, grace_epochs
 from sa2vp.tuning.task_search import METRIC, TaskSearch
-from search_spaces import SPACES, Choice, TaskSpace, for_optuna
+from search_spaces import SPACES, Choice, TaskSpace
 
 NEAR = 0.5
 """Percent; one image of the validation split."""

@@ -25,6 +25,8 @@ from sa2vp.data.tasks import Task, suite_tasks
 from sa2vp.data.transforms import Normalise
 from sa2vp.models import load_backbone
 from sa2vp.models.linear_probe import LinearProbe, class_token_features
+from sa2vp.results.schema import EpochRow, Phase, RunRow
+from sa2vp.results.store import ResultsStore
 from sa2vp.training.build import input_size
 from sa2vp.training.generators import seed_everything
 from sa2vp.training.run import TrainingRun
@@ -32,8 +34,6 @@ from sa2vp.training.settings import RunSettings
 from sa2vp.tuning.options import DEFAULT_EPOCHS
 from sa2vp.tuning.plan import WEIGHT_DECAY
 from sa2vp.tuning.provenance import gather_provenance
-from sa2vp.tuning.rows import EpochRow, Phase, RunRow
-from sa2vp.tuning.store import ResultsStore
 
 LOWEST_LR, HIGHEST_LR = 1e-3, 10.0  # a factor of 10,000; SA2VP's range in the demo: 40
 BATCH_SIZE = 20  # of the demo space's 20 and 40, the better for the probe on every task

@@ -21,11 +21,11 @@ from rich.table import Table
 
 from sa2vp.data.fingerprint import Manifest
 from sa2vp.printing import Console
+from sa2vp.results.store import ResultsStore
 from sa2vp.tuning.cluster import start_ray
 from sa2vp.tuning.options import SearchOptions, make_plan
 from sa2vp.tuning.protocol import ProtocolSearcher
 from sa2vp.tuning.record import RunRecord
-from sa2vp.tuning.store import ResultsStore
 from sa2vp.tuning.tuner import make_callbacks, make_scheduler, tuner_for
 
 EPOCHS = 10

@@ -28,9 +28,10 @@ from sa2vp.files import replacing
 from sa2vp.models import load_backbone
 from sa2vp.training.build import build_run
 from sa2vp.training.settings import SA2VPSettings
+from sa2vp.tuning.distributions import for_optuna
 from sa2vp.tuning.options import DEFAULT_EPOCHS
 from sa2vp.tuning.plan import WEIGHT_DECAY
-from search_spaces import SPACES, for_optuna
+from search_spaces import SPACES
 
 TABLE = Path(__file__).with_name("demo_settings.parquet")
 COLUMNS = ["task", "number", "seed"]

@@ -53,9 +53,10 @@ from sa2vp.training.failures import NonFiniteLossError
 from sa2vp.training.generators import seed_everything
 from sa2vp.training.run import TrainingRun
 from sa2vp.training.settings import SA2VPSettings
+from sa2vp.tuning.distributions import for_optuna
 from sa2vp.tuning.options import DEFAULT_EPOCHS
 from sa2vp.tuning.plan import WEIGHT_DECAY
-from search_spaces import Choice, LogUniform, Range, for_optuna
+from search_spaces import Choice, LogUniform, Range
 
 FOLDER = Path(__file__).with_name("recorded")
 

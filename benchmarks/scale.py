@@ -25,8 +25,8 @@ import typer
 
 from sa2vp.data.tasks import suite_tasks
 from sa2vp.printing import Console
-from sa2vp.tuning.packing import ROWS_PER_GROUP, RUNS_PER_FILE
-from sa2vp.tuning.rows import EPOCH_SCHEMA, PREDICTION_SCHEMA, RUN_SCHEMA
+from sa2vp.results.packing import ROWS_PER_GROUP, RUNS_PER_FILE
+from sa2vp.results.schema import EPOCH_SCHEMA, PREDICTION_SCHEMA, RUN_SCHEMA
 
 ROOT = Path(__file__).parents[1]
 PLACES = [

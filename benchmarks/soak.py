@@ -28,9 +28,9 @@ import typer
 
 from sa2vp.files import TEMPORARY
 from sa2vp.printing import Console
+from sa2vp.results.store import ResultsStore, StoreError
 from sa2vp.training.checkpoint import ARRAYS_FILE
 from sa2vp.tuning.record import RunRecord
-from sa2vp.tuning.store import ResultsStore, StoreError
 
 ROOT = Path(__file__).parents[1]
 SEARCH = ["--suite", "demo", "--tasks", "digits", "--trials", "5", "--epochs", "3", "--seeds", "1"]

@@ -1,10 +1,8 @@
-"""Search spaces as plain data, one module per suite, and their translation for the searcher."""
+"""Search spaces as plain data, one module per suite."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-
-from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
 
 from search_spaces import custom, demo, fgvc, hta, vtab
 from search_spaces.kinds import Choice, LogUniform, Range, TaskSpace
@@ -15,7 +13,6 @@ __all__ = [
     "LogUniform",
     "Range",
     "TaskSpace",
-    "for_optuna",
     "remark",
     "task_space",
 ]
@@ -51,13 +48,3 @@ def task_space(suite: str, task: str, backbone: str) -> TaskSpace:
     if suite == "vtab-1k" and backbone.startswith("swin"):
         return vtab.SWIN_SPACES[task]
     return SPACES[suite][task]
-
-
-def for_optuna(ranges: Mapping[str, Range]) -> dict[str, BaseDistribution]:
-    """Translate a space to the distributions that Tune's ``OptunaSearch`` takes."""
-    return {
-        name: CategoricalDistribution(range_.values)
-        if isinstance(range_, Choice)
-        else FloatDistribution(range_.low, range_.high, log=True)
-        for name, range_ in ranges.items()
-    }

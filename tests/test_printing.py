@@ -15,11 +15,11 @@ from rows import epoch_row, run_row
 
 import command_line
 from sa2vp.printing import Console
+from sa2vp.results.store import ResultsStore
 from sa2vp.text import for_spreadsheets, printable
 from sa2vp.tuning.options import SearchOptions, make_plan
 from sa2vp.tuning.progress import Progress
 from sa2vp.tuning.record import RunRecord
-from sa2vp.tuning.store import ResultsStore
 
 STYLES = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]")
 """What Rich itself writes to a terminal: styles, and where its cursor goes."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from ray.tune.schedulers import ASHAScheduler, FIFOScheduler, TrialScheduler
 
-from sa2vp.tuning.rows import EpochRow, trial_number
+from sa2vp.results.schema import EpochRow, trial_number
 from sa2vp.tuning.rungs import REDUCTION_FACTOR, grace_epochs
 from sa2vp.tuning.task_search import METRIC
 

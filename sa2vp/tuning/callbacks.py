@@ -10,10 +10,10 @@ from typing import Any
 
 from ray.tune import Callback
 
+from sa2vp.results.schema import Decision
+from sa2vp.results.store import StoreError
 from sa2vp.tuning.disk_errors import is_refusal
 from sa2vp.tuning.record import PREDICTIONS, RunRecord
-from sa2vp.tuning.rows import Decision
-from sa2vp.tuning.store import StoreError
 from sa2vp.tuning.task_search import METRIC
 
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")

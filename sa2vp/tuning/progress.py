@@ -10,9 +10,9 @@ from rich.table import Table
 from rich.text import Text
 
 from sa2vp.printing import Console
+from sa2vp.results.schema import RunRow
 from sa2vp.tuning.plan import SearchPlan
 from sa2vp.tuning.record import RunRecord
-from sa2vp.tuning.rows import RunRow
 
 REFRESH_PER_SECOND = 2
 _HEADERS = (

@@ -13,15 +13,15 @@ from typing import Any
 from ray.tune.search import Searcher
 
 from sa2vp.data.fingerprint import Manifest
+from sa2vp.results.schema import Phase, RunRow, make_run_id, trial_number
+from sa2vp.results.store import superseded_folder
 from sa2vp.training.settings import SA2VPSettings
+from sa2vp.tuning.distributions import for_optuna
 from sa2vp.tuning.plan import SearchPlan
 from sa2vp.tuning.provenance import gather_provenance
 from sa2vp.tuning.record import METHOD, RunRecord
-from sa2vp.tuning.rows import Phase, RunRow, make_run_id, trial_number
-from sa2vp.tuning.store import superseded_folder
 from sa2vp.tuning.task_search import METRIC, TaskSearch
 from sa2vp.tuning.trainable import threads_for
-from search_spaces import for_optuna
 
 
 class ProtocolSearcher(Searcher):

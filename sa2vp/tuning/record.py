@@ -12,6 +12,8 @@ from datetime import UTC, datetime
 from typing import Any, NoReturn
 
 from sa2vp.results.ranking import Outcome, rank
+from sa2vp.results.schema import Decision, EpochRow, Phase, RunRow, Status
+from sa2vp.results.store import ResultsStore, StoreError, superseded_folder
 from sa2vp.training.checkpoint import (
     ARRAYS_FILE,
     ARRAYS_SHA256,
@@ -19,8 +21,6 @@ from sa2vp.training.checkpoint import (
     CheckpointError,
     read_counters,
 )
-from sa2vp.tuning.rows import Decision, EpochRow, Phase, RunRow, Status
-from sa2vp.tuning.store import ResultsStore, StoreError, superseded_folder
 
 METHOD = "sa2vp"
 REPORTED = (

@@ -11,6 +11,7 @@ from ray.tune.error import TuneError
 
 from sa2vp.models import load_backbone
 from sa2vp.printing import Console
+from sa2vp.results.store import StoreError
 from sa2vp.tuning.callbacks import in_terms_of_disks
 from sa2vp.tuning.cluster import (
     check_fits,
@@ -27,7 +28,6 @@ from sa2vp.tuning.protocol import ProtocolSearcher
 from sa2vp.tuning.record import RunRecord
 from sa2vp.tuning.session import Session, settle
 from sa2vp.tuning.shared_backbone import SharedBackbone, share_backbone
-from sa2vp.tuning.store import StoreError
 from sa2vp.tuning.trainable import SA2VPTrainable
 from sa2vp.tuning.tuner import make_scheduler, tuner_for
 

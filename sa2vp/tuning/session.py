@@ -10,17 +10,17 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from sa2vp.data.fingerprint import Manifest, what_changed
-from sa2vp.tuning.errors import PlanError
-from sa2vp.tuning.lease import Lease, LeaseError
-from sa2vp.tuning.plan import SearchPlan
-from sa2vp.tuning.plan_data import PlanData
-from sa2vp.tuning.rows import is_run_of
-from sa2vp.tuning.store import (
+from sa2vp.results.lease import Lease, LeaseError
+from sa2vp.results.schema import is_run_of
+from sa2vp.results.store import (
     ResultsStore,
     StoreError,
     is_superseded_folder,
     superseded_folder,
 )
+from sa2vp.tuning.errors import PlanError
+from sa2vp.tuning.plan import SearchPlan
+from sa2vp.tuning.plan_data import PlanData
 
 
 @dataclass(frozen=True, slots=True)

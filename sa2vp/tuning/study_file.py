@@ -17,13 +17,13 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial
 from ray.tune import Callback
 
+from sa2vp.results.schema import RunRow
+from sa2vp.results.store import ResultsStore
+from sa2vp.tuning.distributions import for_optuna
 from sa2vp.tuning.plan import SearchPlan
 from sa2vp.tuning.record import RunRecord
-from sa2vp.tuning.rows import RunRow
 from sa2vp.tuning.session import study_file
-from sa2vp.tuning.store import ResultsStore
 from sa2vp.tuning.task_search import frozen_trial
-from search_spaces import for_optuna
 
 LOCK_FILE_SUFFIX = ".lock"
 """By Optuna's convention."""

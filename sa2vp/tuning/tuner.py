@@ -8,13 +8,13 @@ from typing import Any
 from ray import tune
 from ray.tune.logger import TBXLoggerCallback
 
+from sa2vp.results.store import ResultsStore, stamp
 from sa2vp.tuning.asha import PerTaskASHA
 from sa2vp.tuning.callbacks import RecordRuns
 from sa2vp.tuning.monitoring import ExportMetrics
 from sa2vp.tuning.plan import SearchPlan
 from sa2vp.tuning.protocol import ProtocolSearcher
 from sa2vp.tuning.record import RunRecord
-from sa2vp.tuning.store import ResultsStore, stamp
 from sa2vp.tuning.study_file import KeepStudies
 
 MAX_WORKER_FAILURES = 2

@@ -71,7 +71,7 @@ def export(
 @app.command()
 def pack(results: Results = None) -> None:
     """Put the runs that have ended into few files; a search may go on meanwhile."""
-    from sa2vp.tuning.packing import pack as pack_results  # noqa: PLC0415 - used here alone
+    from sa2vp.results.packing import pack as pack_results  # noqa: PLC0415 - used here alone
 
     folder = Path(os.path.expanduser(results or "results"))  # noqa: PTH111 - raises nothing
     if not (folder / "runs").is_dir():

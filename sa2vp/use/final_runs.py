@@ -9,11 +9,11 @@ from ray import tune
 from torch import Tensor
 
 from sa2vp.data.tasks import CUSTOM_TRANSFORM, TASKS
+from sa2vp.results.schema import RunRow
+from sa2vp.results.store import ResultsStore, StoreError
 from sa2vp.training.checkpoint import Checkpoint, CheckpointError
 from sa2vp.tuning.record import METHOD, RunRecord
-from sa2vp.tuning.rows import RunRow
 from sa2vp.tuning.session import data_file, read_json
-from sa2vp.tuning.store import ResultsStore, StoreError
 from sa2vp.use.card import card_of
 from sa2vp.use.errors import UseError, shortened
 from sa2vp.use.export import Export

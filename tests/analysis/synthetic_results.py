@@ -9,12 +9,17 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from analysis.schemas import EPOCHS, PREDICTIONS, RUNS
+from sa2vp.results.schema import EPOCH_SCHEMA, PREDICTION_SCHEMA, RUN_SCHEMA
 
 NOON = dt.datetime(2026, 1, 1, 12, tzinfo=dt.UTC)
 MINUTE = dt.timedelta(minutes=1)
 
 Row = dict[str, Any]
+
+
+def open_to_all(schema: pa.Schema) -> pa.Schema:
+    """The same columns, each of which may be empty: what another program could write."""
+    return pa.schema([field.with_nullable(True) for field in schema])
 
 
 def run_row(run_id: str, *, begin: float = 0, minutes: float | None = 10, **changes: Any) -> Row:
@@ -133,13 +138,13 @@ def demo_runs() -> list[Row]:
 def runs_frame(rows: list[Row]) -> pd.DataFrame:
     """Rows as ``read_results`` would give them."""
     types = {pa.int64(): pd.Int64Dtype()}.get
-    frame: pd.DataFrame = pa.Table.from_pylist(rows, RUNS).to_pandas(types_mapper=types)
+    frame: pd.DataFrame = pa.Table.from_pylist(rows, RUN_SCHEMA).to_pandas(types_mapper=types)
     return frame
 
 
 def epochs_frame(rows: list[Row]) -> pd.DataFrame:
     """Epoch rows as ``read_results`` would give them."""
-    frame: pd.DataFrame = pa.Table.from_pylist(rows, EPOCHS).to_pandas()
+    frame: pd.DataFrame = pa.Table.from_pylist(rows, EPOCH_SCHEMA).to_pandas()
     return frame
 
 
@@ -151,13 +156,14 @@ def write_datasets(
 ) -> Path:
     """Write rows as a search does, a file per run; return the folder."""
     datasets = {
-        "runs": (RUNS, runs),
-        "epochs": (EPOCHS, epochs or []),
-        "predictions": (PREDICTIONS, predictions or []),
+        "runs": (RUN_SCHEMA, runs),
+        "epochs": (EPOCH_SCHEMA, epochs or []),
+        "predictions": (PREDICTION_SCHEMA, predictions or []),
     }
     for name, (schema, rows) in datasets.items():
         (folder / name).mkdir(parents=True, exist_ok=True)
         for run_id in {row["run_id"] for row in rows}:
             own = [row for row in rows if row["run_id"] == run_id]
-            pq.write_table(pa.Table.from_pylist(own, schema), folder / name / f"{run_id}.parquet")
+            table = pa.Table.from_pylist(own, open_to_all(schema))
+            pq.write_table(table, folder / name / f"{run_id}.parquet")
     return folder

@@ -11,7 +11,7 @@ import pytest
 from synthetic_results import epoch_rows, linear, run_row
 
 from analysis.frames import ResultsError, ResultsNotFoundError, no_results, read_results
-from analysis.schemas import EPOCHS, PREDICTIONS, RUNS
+from sa2vp.results.schema import EPOCH_SCHEMA, PREDICTION_SCHEMA, RUN_SCHEMA
 
 WriteResults = Callable[..., Path]
 
@@ -22,8 +22,8 @@ def test_runs_and_epochs_come_back_in_the_schemas_columns(demo_folder: Path) -> 
     assert results.warnings == []
     assert len(results.runs) == 13
     assert len(epochs) == 26
-    assert list(results.runs.columns) == RUNS.names
-    assert list(epochs.columns) == EPOCHS.names
+    assert list(results.runs.columns) == RUN_SCHEMA.names
+    assert list(epochs.columns) == EPOCH_SCHEMA.names
 
 
 def test_missing_integers_stay_integers(write_results: WriteResults) -> None:
@@ -83,12 +83,12 @@ def test_a_foreign_file_is_named_and_the_rest_is_read(
 
 def test_a_row_of_an_earlier_version_counts_and_is_named(demo_folder: Path) -> None:
     path = demo_folder / "runs" / "demo-digits-final-seed1.parquet"
-    change(path, {"fusion": None, "workers": None})
+    change(path, {"fusion": None, "image_size": None})
     results = read_results(str(demo_folder))
     assert len(results.runs) == 13
     (warning,) = results.warnings
-    assert warning.endswith("seed1.parquet: of an earlier version, without workers, fusion")
-    assert pd.isna(results.runs.set_index("run_id").loc["demo-digits-final-seed1", "workers"])
+    assert warning.endswith("seed1.parquet: of an earlier version, without fusion, image_size")
+    assert pd.isna(results.runs.set_index("run_id").loc["demo-digits-final-seed1", "fusion"])
 
 
 def test_of_a_run_that_is_there_twice_the_later_row_counts(write_results: WriteResults) -> None:
@@ -97,7 +97,7 @@ def test_of_a_run_that_is_there_twice_the_later_row_counts(write_results: WriteR
     for dataset in ("runs", "epochs"):
         copy = folder / dataset / "copied-from-elsewhere.parquet"
         copy.write_bytes((folder / dataset / f"{run_id}.parquet").read_bytes())
-    earlier = pa.Table.from_pylist([run_row(run_id, begin=1, test_top1=60.0)], RUNS)
+    earlier = pa.Table.from_pylist([run_row(run_id, begin=1, test_top1=60.0)], RUN_SCHEMA)
     pq.write_table(earlier, folder / "runs" / "copied-from-elsewhere.parquet")
     results = read_results(str(folder))
     assert results.runs["test_top1"].tolist() == [70.0]
@@ -155,7 +155,7 @@ def test_reading_while_a_search_writes_gives_whole_runs(write_results: WriteResu
     assert {len(results.runs) for results in seen} <= {1, 2}
 
 
-@pytest.mark.parametrize("schema", [RUNS, EPOCHS, PREDICTIONS])
+@pytest.mark.parametrize("schema", [RUN_SCHEMA, EPOCH_SCHEMA, PREDICTION_SCHEMA])
 def test_every_column_is_documented_with_its_type(schema: pa.Schema) -> None:
     guide = (Path(__file__).parents[2] / "docs" / "results.md").read_text(encoding="utf-8")
     names = {pa.float64(): "float64", pa.timestamp("us", tz="UTC"): "timestamp[us, UTC]"}

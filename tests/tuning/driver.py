@@ -10,14 +10,14 @@ from ray.tune.search import Searcher
 from rows import metrics
 
 from sa2vp.data.fingerprint import Manifest
+from sa2vp.results.schema import Decision
+from sa2vp.results.store import ResultsStore
 from sa2vp.training.checkpoint import Checkpoint
 from sa2vp.tuning.options import SearchOptions, make_plan
 from sa2vp.tuning.plan import SearchPlan
 from sa2vp.tuning.plan_data import PlanData
 from sa2vp.tuning.protocol import ProtocolSearcher
 from sa2vp.tuning.record import RunRecord
-from sa2vp.tuning.rows import Decision
-from sa2vp.tuning.store import ResultsStore
 
 TASKS = ("digits", "location", "orientation")
 

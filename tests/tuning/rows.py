@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from sa2vp.tuning.rows import EpochRow, RunRow
+from sa2vp.results.schema import EpochRow, RunRow
 
 
 def run_row(run_id: str, **changes: Any) -> RunRow:

@@ -18,10 +18,10 @@ from driver import (
 from ray.tune.search import Searcher
 from rows import epoch_row, metrics, run_row
 
+from sa2vp.results.store import ResultsStore, StoreError
 from sa2vp.training.checkpoint import ARRAYS_FILE, COUNTERS_FILE
 from sa2vp.tuning.callbacks import RecordRuns
 from sa2vp.tuning.record import RunRecord
-from sa2vp.tuning.store import ResultsStore, StoreError
 from sa2vp.tuning.tuner import make_scheduler
 
 

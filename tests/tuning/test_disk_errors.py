@@ -16,10 +16,10 @@ from ray.tune.error import TuneError
 from rows import run_row
 from safetensors import SafetensorError
 
+from sa2vp.results.store import ResultsStore, StoreError
 from sa2vp.tuning.callbacks import RecordRuns, in_terms_of_disks
 from sa2vp.tuning.disk_errors import is_refusal
 from sa2vp.tuning.record import RunRecord
-from sa2vp.tuning.store import ResultsStore, StoreError
 
 TEXTS = {
     errno.ENOSPC: "No space left on device",

@@ -15,11 +15,11 @@ from rows import epoch_row, run_row
 import run_search
 import sa2vp.tuning.search
 from command_line import run
+from sa2vp.results.schema import RUN_SCHEMA
+from sa2vp.results.store import ResultsStore
 from sa2vp.tuning.options import SearchOptions, make_plan
 from sa2vp.tuning.plan_data import check_data
-from sa2vp.tuning.rows import RUN_SCHEMA
 from sa2vp.tuning.session import continue_or_refuse
-from sa2vp.tuning.store import ResultsStore
 
 RUN = "demo-digits-search-0000"
 

@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 
 import search_spaces
+from sa2vp.tuning.distributions import for_optuna
 from sa2vp.tuning.errors import PlanError
 from sa2vp.tuning.options import SearchOptions, make_plan
-from search_spaces import Choice, LogUniform, TaskSpace, for_optuna
+from search_spaces import Choice, LogUniform, TaskSpace
 
 
 def test_the_suite_fills_in_its_defaults() -> None:

@@ -19,9 +19,9 @@ from driver import (
 )
 from rows import run_row
 
+from sa2vp.results.store import ResultsStore
 from sa2vp.tuning.errors import PlanError
 from sa2vp.tuning.session import continue_or_refuse, hold_results, settle
-from sa2vp.tuning.store import ResultsStore
 
 
 @pytest.mark.parametrize(
@@ -66,7 +66,7 @@ def test_a_second_search_of_the_same_results_is_refused(tmp_path: Path) -> None:
     assert lock is not None
     code = (
         "import sys; from sa2vp.tuning.session import hold_results;"
-        "from sa2vp.tuning.store import ResultsStore;"
+        "from sa2vp.results.store import ResultsStore;"
         "hold_results(ResultsStore(sys.argv[1]), sys.argv[2])"
     )
     for suite, message in (("demo", "is being searched by another run_search.py"), ("hta", "")):

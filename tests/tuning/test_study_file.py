@@ -17,9 +17,9 @@ from optuna.study import StudyDirection
 from power import Disk, cutting
 from rows import epoch_row, run_row
 
+from sa2vp.results.store import ResultsStore
 from sa2vp.tuning.options import SearchOptions, make_plan
 from sa2vp.tuning.record import RunRecord
-from sa2vp.tuning.store import ResultsStore
 from sa2vp.tuning.study_file import KeepStudies
 
 RUNS = [f"demo-digits-search-000{number}" for number in range(3)]

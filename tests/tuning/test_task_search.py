@@ -8,8 +8,9 @@ import pytest
 from optuna.trial import TrialState
 from rows import metrics
 
+from sa2vp.tuning.distributions import for_optuna
 from sa2vp.tuning.task_search import TaskSearch
-from search_spaces import SPACES, for_optuna
+from search_spaces import SPACES
 
 SPACE = SPACES["demo"]["digits"]
 

@@ -25,9 +25,9 @@ from prometheus_client.parser import text_string_to_metric_families
 from searches import ROOT
 from tensorboardX.proto.event_pb2 import Event
 
+from sa2vp.results.store import ResultsStore
 from sa2vp.tuning.options import SearchOptions, make_plan
 from sa2vp.tuning.record import RunRecord
-from sa2vp.tuning.store import ResultsStore
 from sa2vp.tuning.study_file import KeepStudies
 
 DISCOVERY = Path("/tmp/ray/prom_metrics_service_discovery.json")  # noqa: S108 - where Ray puts it

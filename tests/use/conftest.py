@@ -16,11 +16,11 @@ from sa2vp.data.loading import load_task
 from sa2vp.data.options import DataOptions
 from sa2vp.data.tasks import suite_tasks
 from sa2vp.models import load_backbone
+from sa2vp.results.store import ResultsStore
 from sa2vp.tuning.options import SearchOptions, make_plan
 from sa2vp.tuning.protocol import ProtocolSearcher
 from sa2vp.tuning.record import RunRecord
 from sa2vp.tuning.shared_backbone import share_backbone
-from sa2vp.tuning.store import ResultsStore
 from sa2vp.tuning.trainable import SA2VPTrainable
 from sa2vp.use.command import main
 from sa2vp.use.export import Export

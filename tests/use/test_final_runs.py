@@ -12,8 +12,8 @@ from safetensors.torch import load_file
 
 from sa2vp.models import load_backbone
 from sa2vp.models.fingerprint import fingerprint
-from sa2vp.tuning.rows import RunRow
-from sa2vp.tuning.store import ResultsStore
+from sa2vp.results.schema import RunRow
+from sa2vp.results.store import ResultsStore
 from sa2vp.use.errors import UseError
 from sa2vp.use.export import Export
 from sa2vp.use.final_runs import best_final_run, load_final_run, named_final_run

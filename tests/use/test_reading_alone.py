@@ -16,7 +16,7 @@ import pytest
 
 import reproduce_tables
 from command_line import run
-from sa2vp.tuning.packing import pack
+from sa2vp.results.packing import pack
 from sa2vp.use.final_runs import load_final_run
 
 NOBODY = 65534

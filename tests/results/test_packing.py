@@ -11,9 +11,9 @@ from rows import epoch_row, run_row
 from typer.testing import CliRunner
 
 from analysis.frames import read_results
-from sa2vp.tuning import packing
-from sa2vp.tuning.packing import pack
-from sa2vp.tuning.store import ResultsStore
+from sa2vp.results import packing
+from sa2vp.results.packing import pack
+from sa2vp.results.store import ResultsStore
 from sa2vp.use.command import app
 
 STATUSES = {"0000": "completed", "0001": "stopped", "0002": "failed", "0003": "running"}

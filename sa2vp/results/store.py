@@ -16,9 +16,9 @@ import pyarrow as pa
 from pyarrow import fs
 
 from sa2vp.files import make_folder, sync_folder, write_file
-from sa2vp.parquet import UNREADABLE, DamagedError, read_parquet, write_parquet
-from sa2vp.tuning.packing import hold_files, is_packed, take_out
-from sa2vp.tuning.rows import EPOCH_SCHEMA, PREDICTION_SCHEMA, RUN_SCHEMA, EpochRow, RunRow
+from sa2vp.results.packing import hold_files, is_packed, take_out
+from sa2vp.results.parquet import UNREADABLE, DamagedError, read_parquet, write_parquet
+from sa2vp.results.schema import EPOCH_SCHEMA, PREDICTION_SCHEMA, RUN_SCHEMA, EpochRow, RunRow
 
 
 def stamp() -> str:

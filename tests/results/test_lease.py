@@ -15,11 +15,11 @@ import pytest
 from pyarrow import fs
 from rows import run_row
 
-from sa2vp.tuning import lease as leases
+from sa2vp.results import lease as leases
+from sa2vp.results.lease import Lease, LeaseError, LeaseLostError
+from sa2vp.results.store import ResultsStore, StoreError
 from sa2vp.tuning.errors import PlanError
-from sa2vp.tuning.lease import Lease, LeaseError, LeaseLostError
 from sa2vp.tuning.session import hold_results
-from sa2vp.tuning.store import ResultsStore, StoreError
 
 FOLDER = "results/lease-demo"
 
@@ -211,7 +211,7 @@ def test_of_many_that_ask_at_once_one_is_let_in(
 HOLD = """
 import sys, time
 from sa2vp.tuning.session import hold_results
-from sa2vp.tuning.store import ResultsStore
+from sa2vp.results.store import ResultsStore
 lock = hold_results(ResultsStore(sys.argv[1]), "demo")
 print("held", flush=True)
 time.sleep(600)

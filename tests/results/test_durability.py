@@ -16,10 +16,10 @@ from power import Disk, cutting
 from rows import epoch_row, run_row
 
 from analysis.frames import read_results
-from sa2vp.tuning import packing
-from sa2vp.tuning.packing import pack
-from sa2vp.tuning.rows import EpochRow, RunRow
-from sa2vp.tuning.store import ResultsStore, StoreError
+from sa2vp.results import packing
+from sa2vp.results.packing import pack
+from sa2vp.results.schema import EpochRow, RunRow
+from sa2vp.results.store import ResultsStore, StoreError
 
 TRIAL, STOPPED, FINAL = (
     "demo-digits-search-0000",

@@ -1,4 +1,7 @@
-"""The two kinds of row that results consist of. Accuracies are percent, times UTC."""
+"""The rows that results consist of, and how they lie in Parquet. Accuracies are percent, times UTC.
+
+``docs/results.md`` says what each column means to a reader.
+"""
 
 from __future__ import annotations
 
@@ -125,7 +128,7 @@ class RunRow:
         Raises:
             ValueError: names the column.
         """
-        for name, known in (("phase", get_args(Phase)), ("status", get_args(Status))):
+        for name, known in (("phase", PHASES), ("status", STATUSES)):
             if getattr(self, name) not in known:
                 raise ValueError(f"{name} is {getattr(self, name)!r}; known: {', '.join(known)}")
         if "/" in self.run_id:  # it becomes a file's name
@@ -247,6 +250,9 @@ def _schema(row_class: type[RunRow] | type[EpochRow] | type[PredictionRow]) -> p
         columns.append(pa.field(field.name, arrow_type, nullable=bool(optional)))
     return pa.schema(columns)
 
+
+PHASES: tuple[str, ...] = get_args(Phase)
+STATUSES: tuple[str, ...] = get_args(Status)
 
 RUN_SCHEMA = _schema(RunRow)
 EPOCH_SCHEMA = _schema(EpochRow)

@@ -13,7 +13,7 @@ from filelock import FileLock
 from pyarrow import fs
 
 from sa2vp.files import make_folder, remove_leftovers, replacing
-from sa2vp.parquet import DamagedError, read_parquet, write_parquet
+from sa2vp.results.parquet import DamagedError, read_parquet, write_parquet
 
 DATASETS = ("predictions", "epochs", "runs")
 PREFIX = "packed-"
