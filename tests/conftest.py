@@ -1,4 +1,4 @@
-"""An object store, for tests of any folder."""
+"""What tests of any folder share: an object store, and Hypothesis without a clock."""
 
 from __future__ import annotations
 
@@ -9,7 +9,11 @@ from collections.abc import Iterator
 
 import boto3
 import pytest
+from hypothesis import settings
 from searches import free_port, wait_for
+
+settings.register_profile("without a clock", deadline=None)
+settings.load_profile("without a clock")
 
 
 @pytest.fixture
