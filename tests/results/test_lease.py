@@ -10,8 +10,10 @@ import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any, ClassVar
 
 import pytest
+from fsspec.implementations.memory import MemoryFileSystem
 from pyarrow import fs
 from rows import run_row
 
@@ -54,7 +56,14 @@ def elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def store() -> fs.FileSystem:
-    return fs._MockFileSystem()
+    """An object store in memory, of this test alone. Arrow's own is not made for threads."""
+
+    class Objects(MemoryFileSystem):
+        store: ClassVar[dict[str, Any]] = {}
+        pseudo_dirs: ClassVar[list[str]] = [""]
+        cachable = False
+
+    return fs.PyFileSystem(fs.FSSpecHandler(Objects()))
 
 
 def objects(store: fs.FileSystem) -> list[str]:
