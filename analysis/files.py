@@ -13,6 +13,7 @@ from functools import partial
 
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.fs
 
 from sa2vp.results.packing import is_packed
@@ -93,6 +94,7 @@ def _read_files(
     for name in _names(filesystem, folder, packed=True):
         outcomes[f"{folder}/{name}"] = _read_file(filesystem, f"{folder}/{name}", run_ids)
     tables, problems = [schema.empty_table()], []
+    own: set[str] = set()
     for path, outcome in outcomes.items():
         if isinstance(outcome, FileNotFoundError):
             continue
@@ -105,6 +107,12 @@ def _read_files(
         except _ForeignError as error:
             problems.append((path, f"left out, not a file of a search: {error}"))
             continue
+        if is_packed(path):
+            # A run's own file counts, as in a search that goes on: it is the newer one.
+            theirs = pa.array(sorted(own), pa.string())
+            table = table.filter(pc.invert(pc.is_in(table["run_id"], theirs)))
+        else:
+            own.add(path.rpartition("/")[2].removesuffix(".parquet"))
         tables.append(table)
         if lacking:
             problems.append((path, f"of an earlier version, without {', '.join(lacking)}"))

@@ -36,6 +36,7 @@ ROOT = Path(__file__).parents[1]
 SEARCH = ["--suite", "demo", "--tasks", "digits", "--trials", "5", "--epochs", "3", "--seeds", "1"]
 MEASURED = [
     "seconds", "images_per_second", "peak_memory_gib", "started_at", "finished_at", "commit",
+    "uid", "starts",
 ]  # fmt: skip
 LONGEST_SECONDS = 35
 """Between a start and its fault; an unbroken search takes longer, by some epochs."""
@@ -170,7 +171,9 @@ def cut_power(results: Path, rng: random.Random) -> None:
 
 def change_a_bit(results: Path, rng: random.Random) -> None:
     """Change a bit of a file; rows with one must be refused, and are moved away as is said then."""
-    file = any_file(results, rng, "tune/*/*/*/state.*", "optuna-*.log", "runs/*", "epochs/*")
+    newest = newest_run(results)
+    rows = [f"{dataset}/{newest}.parquet" for dataset in ("runs", "epochs")]
+    file = any_file(results, rng, "tune/*/*/*/state.*", "optuna-*.log", *rows)
     if file is None:
         return
     content = bytearray(file.read_bytes())
@@ -183,12 +186,14 @@ def change_a_bit(results: Path, rng: random.Random) -> None:
             raise SystemExit(f"{file} has a changed bit, and was not refused: {errors.decode()}")
         away = results / "moved-away"
         away.mkdir(exist_ok=True)
-        file.rename(away / f"{file.parent.name}-{file.name}")
+        for row in (results / "epochs" / file.name, results / "runs" / file.name):
+            if row.exists() and (row == file or file.parent.name == "epochs"):
+                row.rename(away / f"{row.parent.name}-{row.name}")
 
 
 def remove_a_file(results: Path, rng: random.Random) -> None:
     """Remove a checkpoint's file or a run's row."""
-    file = any_file(results, rng, "tune/*/*/*/state.*", "runs/*")
+    file = any_file(results, rng, "tune/*/*/*/state.*", f"runs/{newest_run(results)}.parquet")
     if file is not None:
         file.unlink()
 
@@ -198,6 +203,15 @@ DAMAGES: dict[str, Callable[[Path, random.Random], None]] = {
     "a changed bit": change_a_bit,
     "a missing file": remove_a_file,
 }
+
+
+def newest_run(results: Path) -> str:
+    """Name the run that was started last.
+
+    An earlier trial that is run anew meets other trials than it did, and ASHA may decide otherwise.
+    """
+    rows = [pd.read_parquet(file) for file in (results / "runs").glob("[!.]*.parquet")]
+    return str(pd.concat(rows).nlargest(1, "started_at")["run_id"].iloc[0]) if rows else ""
 
 
 def any_file(results: Path, rng: random.Random, *patterns: str) -> Path | None:

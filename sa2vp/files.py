@@ -56,7 +56,7 @@ def replacing(path: Path) -> Iterator[Path]:
     temporary = path.with_name(f"{TEMPORARY}{secrets.token_hex(8)}{path.suffix}")
     try:
         yield temporary
-        _sync(temporary)
+        sync(temporary)
         os.replace(temporary, path)  # noqa: PTH105 - beside the other calls of one layer
     except BaseException:
         with suppress(OSError):  # what went wrong before counts
@@ -85,7 +85,7 @@ def sync_folder(folder: Path) -> None:
         OSError: the disk refuses.
     """
     try:
-        _sync(folder)
+        sync(folder)
     except OSError as error:
         if error.errno not in _UNKNOWN_TO_FOLDERS:
             raise
@@ -99,7 +99,8 @@ def remove_leftovers(folder: Path) -> None:
                 temporary.unlink()
 
 
-def _sync(path: Path) -> None:
+def sync(path: Path) -> None:
+    """Put a file's content on the disk, or which files a folder holds."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

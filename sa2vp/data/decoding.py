@@ -13,6 +13,7 @@ from PIL import Image, UnidentifiedImageError
 from sa2vp.data.formats import FORMATS, as_rgb, check_pixels
 from sa2vp.data.listing import DataError, ImageSource
 from sa2vp.data.resizing import Resizing
+from sa2vp.disk_errors import is_refusal
 from sa2vp.text import printable
 
 NAMED = 5
@@ -98,6 +99,8 @@ def blaming(name: str) -> Iterator[None]:
     try:
         yield
     except Exception as error:  # damaged images end in many kinds of errors
+        if is_refusal(error):  # no image's fault
+            raise
         raise UnreadableImageError(name, _reason(error, name)) from error
 
 

@@ -91,7 +91,7 @@ def take_out(folder: Path, run_ids: Sequence[str], target: Path | None) -> None:
         run_ids: of the runs; those that are not packed are passed over.
         target: gets the datasets, a file per run; None keeps none.
     """
-    for dataset in DATASETS:
+    for dataset in reversed(DATASETS):  # the rows first, as they are written last
         _take_out_of(folder, dataset, run_ids, target)
 
 

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any, Literal, Self, get_args
@@ -175,15 +175,17 @@ def make_run_id(suite: str, task: str, phase: Phase, number: int, seed: int) -> 
     return f"{suite}-{task}-{phase}-{suffix}"
 
 
-def is_run_of(run_id: str, suite: str, tasks: Collection[str] | None = None) -> bool:
-    """Tell whether a name is that of a run of some tasks; None is every task of the suite."""
+def task_of(run_id: str, suite: str) -> str | None:
+    """Give the task that a name of a suite's run holds, also where its row cannot be read."""
     named = re.fullmatch(rf"{re.escape(suite)}-(.+)-{_SUFFIX}", run_id)
-    return named is not None and (tasks is None or named[1] in tasks)
+    return None if named is None else named[1]
 
 
 def trial_number(run_id: str) -> int:
-    """Give the number of a trial within its task; the first is 0."""
-    return int(run_id.rpartition("-")[2])
+    """Give the number of a trial within its task, the first is 0, from its name or a repeat's."""
+    numbers = re.search(r"-(\d+)(?:-seed\d+)?$", run_id)
+    assert numbers is not None, run_id  # noqa: S101 - for the type checker
+    return int(numbers[1])
 
 
 @dataclass(kw_only=True, slots=True)

@@ -15,8 +15,8 @@ from typing import Any, TypeGuard
 import pyarrow as pa
 from pyarrow import fs
 
-from sa2vp.files import make_folder, sync_folder, write_file
-from sa2vp.results.packing import hold_files, is_packed, take_out
+from sa2vp.files import make_folder, sync, sync_folder, write_file
+from sa2vp.results.packing import DATASETS, hold_files, is_packed, take_out
 from sa2vp.results.parquet import UNREADABLE, DamagedError, read_parquet, write_parquet
 from sa2vp.results.schema import EPOCH_SCHEMA, PREDICTION_SCHEMA, RUN_SCHEMA, EpochRow, RunRow
 
@@ -109,8 +109,20 @@ class ResultsStore:
         paths = self._files("runs")
         stems = {Path(path).stem for path in paths if not is_packed(path)}
         for path in filter(is_packed, paths):
-            stems |= {row["run_id"] for row in self._read_table(path, RUN_SCHEMA)}
+            stems |= self._run_ids_in(path)
         return sorted(stems)
+
+    def _run_ids_in(self, path: str) -> set[str]:
+        """List the runs of a packed file, whatever else it holds."""
+        try:
+            table = read_parquet(path, self._filesystem, columns=["run_id"])
+            return set(table["run_id"].cast(pa.string()).to_pylist())
+        except FileNotFoundError:
+            return set()
+        except DamagedError as error:
+            raise StoreError(str(error)) from error
+        except UNREADABLE as error:
+            raise StoreError(f"{path} is damaged or foreign; move it away ({error})") from error
 
     def read_epochs(self, run_id: str) -> list[EpochRow]:
         """Read a run's epochs in order; empty where none is done."""
@@ -159,7 +171,10 @@ class ResultsStore:
         return hold_files(self.local_folder, reading=reading)
 
     def set_aside(self, run_ids: Sequence[str], folder: str) -> None:
-        """Move runs, their epochs and predictions below another folder, out of the datasets."""
+        """Move runs, or what is left of them, below another folder, out of the datasets.
+
+        Their rows go first: if that is interrupted, nothing of a run counts that is not whole.
+        """
         with self.hold_files():
             if self.local_folder is not None:
                 try:
@@ -169,14 +184,8 @@ class ResultsStore:
             self._move(
                 (f"{dataset}/{run_id}.parquet", f"{folder}/{dataset}/{run_id}.parquet")
                 for run_id in run_ids
-                for dataset in ("runs", "epochs", "predictions")
+                for dataset in reversed(DATASETS)  # what has no row any more is in nobody's way
             )
-
-    def set_leftovers_aside(self, run_id: str, folder: str) -> None:
-        """Move below another folder what files of its own a run without a row has left."""
-        for dataset in ("epochs", "predictions"):
-            name = f"{dataset}/{run_id}.parquet"
-            self.move(name, f"{folder}/{name}")
 
     def sha256(self, name: str) -> str | None:
         """Give the digest of a file's bytes; None where there is none."""
@@ -191,6 +200,19 @@ class ResultsStore:
         except OSError as error:
             raise StoreError(f"{path} cannot be read: {error}") from error
         return digest.hexdigest()
+
+    def sync(self, name: str) -> None:
+        """Put a folder that another program has written on the disk, with its files."""
+        if self.local_folder is None:
+            return
+        folder = self.local_folder / name
+        try:
+            for path in (*folder.iterdir(), folder, *folder.parents):
+                sync(path)
+                if path == self.local_folder:
+                    return
+        except OSError as error:
+            raise StoreError(f"{folder} cannot be written: {error}") from error
 
     def remove(self, name: str) -> None:
         """Remove a file if it exists; it does not come back after a power cut."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from types import SimpleNamespace
 from typing import Any
@@ -41,6 +42,7 @@ class PerTaskASHA(FIFOScheduler):
         super().__init__()
         self._epochs = epochs
         first = grace or grace_epochs(epochs)
+        self._stopped: dict[str, int] = {}  # after which epoch, by run_id
         self._brackets = {
             task: [
                 ASHAScheduler(
@@ -63,6 +65,10 @@ class PerTaskASHA(FIFOScheduler):
         """
         for row in epochs:
             self._decide(task, row.run_id, {"epoch": row.epoch, METRIC: row.val_top1})
+            if row.decision == "stop":
+                self._stopped[row.run_id] = row.epoch
+            else:
+                self._stopped.pop(row.run_id, None)
 
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
         """Decide whether a search trial goes on."""
@@ -79,4 +85,9 @@ class PerTaskASHA(FIFOScheduler):
         asha = brackets[trial_number(run_id) % len(brackets)]
         run = SimpleNamespace(trial_id=run_id)  # all that ASHA asks of a trial
         asha.on_trial_add(None, run)
-        return str(asha.on_trial_result(None, run, result))
+        decision = str(asha.on_trial_result(None, run, result))
+        # An epoch is trained again where its worker was lost before its checkpoint was there.
+        if decision == TrialScheduler.STOP:
+            self._stopped.setdefault(run_id, result["epoch"])
+        stops = result["epoch"] >= self._stopped.get(run_id, math.inf)
+        return str(TrialScheduler.STOP) if stops else decision

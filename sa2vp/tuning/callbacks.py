@@ -10,9 +10,9 @@ from typing import Any
 
 from ray.tune import Callback
 
+from sa2vp.disk_errors import is_refusal
 from sa2vp.results.schema import Decision
 from sa2vp.results.store import StoreError
-from sa2vp.tuning.disk_errors import is_refusal
 from sa2vp.tuning.record import PREDICTIONS, RunRecord
 from sa2vp.tuning.task_search import METRIC
 

@@ -125,13 +125,13 @@ class SearchPlan:
             fingerprints: of each task's data.
 
         Returns:
-            What holds for all tasks, by option or in words, and what holds for each.
+            What holds for all tasks, by option or in words, and what holds for each. Of a recipe
+            nothing does for all: its runs stand for themselves.
         """
         weights = "" if self.checkpoint is None else _sha256(Path(self.checkpoint))
         whole = {
             "--backbone": self.backbone,
             "--checkpoint": weights,
-            "--image-size": str(self.image_size or "of the backbone"),
             "--fusion": self.fusion,
             "--epochs": str(self.epochs),
             "--grace-epochs": str(self.grace_epochs),
@@ -143,6 +143,8 @@ class SearchPlan:
         }
         if self.precision != "auto":  # which the device decides: it is compared once that is known
             whole["--precision"] = self.precision
+        if self.recipe is not None:
+            whole = {}
         tasks = {
             task: {
                 "data": fingerprints[task],

@@ -125,16 +125,29 @@ class ProtocolSearcher(Searcher):
         """Continue or start a run that confirms one of the best trials, once all have ended."""
         if self._is_running(task, "search"):
             return None
+        self._set_strays_aside(task)
         runs = self._record.of(task, "confirm")
         for row in self._interrupted(runs):
             return row
-        for trial in self._record.ranked(task)[: self._plan.confirm]:
+        best = {tuple(row.setting.items()): row for row in reversed(self._record.ranked(task))}
+        for trial in list(reversed(best.values()))[: self._plan.confirm]:
             tried = {row.seed for row in runs if row.setting == trial.setting}
             for seed in range(self._plan.seed + 1, self._plan.seed + 1 + self._plan.confirm_seeds):
                 if seed not in tried:
                     number = trial_number(trial.run_id)
                     return self._row(task, "confirm", trial.setting, seed, number=number)
         return None
+
+    def _set_strays_aside(self, task: str) -> None:
+        """Set aside what confirms a trial whose row was lost, and whose number names another."""
+        trials = {trial_number(row.run_id): row.setting for row in self._record.of(task, "search")}
+        strays = [
+            row.run_id
+            for row in self._record.of(task, "confirm")
+            if trials.get(trial_number(row.run_id)) != row.setting
+        ]
+        if strays:
+            self._record.set_aside(strays, superseded_folder())
 
     def _is_running(self, task: str, phase: Phase) -> bool:
         return any(row.status == "running" for row in self._record.of(task, phase))

@@ -75,17 +75,21 @@ class RunRecord:
             for run_id, row in self.runs.items()
         }
 
-    def check_epochs(self) -> None:
+    def check_epochs(self, tasks: Collection[str]) -> None:
         """Refuse to go on without the epochs that a search is continued from.
 
+        Args:
+            tasks: that are searched.
+
         Raises:
-            StoreError: names the file that is lost.
+            StoreError: names the file that is lost, and what to do.
         """
         for run_id, row in self.runs.items():
-            if len(self.epochs[run_id]) < max(row.epochs_done, row.status == "completed"):
+            done = max(row.epochs_done, row.status == "completed")
+            if row.task in tasks and len(self.epochs[run_id]) < done:
                 raise StoreError(
                     f"{self._store.uri}/epochs/{run_id}.parquet is lost or incomplete; put it "
-                    "back, or start over with --fresh"
+                    f"back, or move runs/{run_id}.parquet away too: the run is then trained anew"
                 )
 
     def start(self, row: RunRow) -> None:
@@ -97,7 +101,7 @@ class RunRecord:
         known = self.runs.get(row.run_id)
         if known is None:
             # What is left of a run whose row was lost would be taken for this one's.
-            self._enter(lambda: self._store.set_leftovers_aside(row.run_id, superseded_folder()))
+            self._enter(lambda: self._store.set_aside([row.run_id], superseded_folder()))
             self.runs[row.run_id], self.epochs[row.run_id] = row, []
         elif known is not row:
             raise RuntimeError(f"{row.run_id} is there already, and is another run")
@@ -143,6 +147,9 @@ class RunRecord:
     def close(self, run_id: str) -> None:
         """Close a run that has ended by itself or was stopped."""
         row = self.runs[run_id]
+        if row.phase == "final":
+            # Tune has copied its weights, and left it to the system when they reach the disk.
+            self._enter(lambda: self._sync_weights(row))
         if row.epochs_done < row.epochs_planned:
             reason = f"below ASHA's cutoff of the other trials at epoch {row.epochs_done}"
             self.finish(run_id, "stopped", reason)
@@ -213,7 +220,7 @@ class RunRecord:
 
     def set_aside(self, run_ids: list[str], folder: str) -> None:
         """Take runs out of the results, keeping their files in another folder."""
-        self._store.set_aside(run_ids, folder)
+        self._enter(lambda: self._store.set_aside(run_ids, folder))
         for run_id in run_ids:
             del self.runs[run_id], self.epochs[run_id]
 
@@ -245,6 +252,10 @@ class RunRecord:
                 if digest == counters[ARRAYS_SHA256]:
                     return True
         return False
+
+    def _sync_weights(self, row: RunRow) -> None:
+        for folder in self.checkpoints(row)[:1]:
+            self._store.sync(folder.removeprefix(f"{self._store.uri}/"))
 
     def _counters_of(self, name: str) -> dict[str, Any] | None:
         """Read a checkpoint's counters; None where they are damaged."""

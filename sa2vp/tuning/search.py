@@ -69,7 +69,7 @@ def search(
     plan, store = session.plan, session.store
     try:
         record = RunRecord(store, plan.suite)
-        record.check_epochs()
+        record.check_epochs(plan.tasks)
         if retry_failed:
             again = record.retry_failed(plan.tasks)
             console.print(f"--retry-failed: {again} runs are taken up again")
@@ -82,8 +82,17 @@ def search(
         check_precision(plan.precision, resources["GPU"])
         check_fits(resources, plan.workers_per_trial)
         precision = precision_on_cluster(plan.precision, resources)
-        backbone = share_backbone(load_backbone(plan.backbone, plan.checkpoint, plan.image_size))
-        settle(store, plan, {"--precision": precision, "backbone": backbone.fingerprint})
+        loaded = load_backbone(plan.backbone, plan.checkpoint, plan.image_size)
+        backbone = share_backbone(loaded)
+        settle(
+            store,
+            plan,
+            {
+                "--precision": precision,
+                "--image-size": str(loaded.patch_embed.img_size[0]),
+                "backbone": backbone.fingerprint,
+            },
+        )
         scheduler = make_scheduler(plan, record)
         searcher = ProtocolSearcher(
             plan, record, session.data.manifests, resources, slots, precision

@@ -11,7 +11,7 @@ from filelock import FileLock, Timeout
 
 from sa2vp.data.fingerprint import Manifest, what_changed
 from sa2vp.results.lease import Lease, LeaseError
-from sa2vp.results.schema import is_run_of
+from sa2vp.results.schema import task_of
 from sa2vp.results.store import (
     ResultsStore,
     StoreError,
@@ -121,23 +121,22 @@ def continue_or_refuse(
 
     Raises:
         PlanError: the folder holds the search of another configuration; names the first option
-            that differs. Nothing is set aside then.
+            that differs. Nothing more is set aside then than an earlier ``fresh`` had begun to.
     """
     set_aside = _finish_setting_aside(store, plan.suite)  # of a --fresh that was interrupted
     noted = read_notes(store, plan.suite)
-    runs = set(runs_of(store, plan.suite))
+    searched = {task_of(run_id, plan.suite) for run_id in store.run_ids()}
+    searched &= {*noted.tasks, *plan.tasks}  # what other methods have run has names of its own
     if fresh:
-        runs -= set(runs_of(store, plan.suite, plan.tasks))
-        noted = noted.without(plan.tasks)
-    if not runs:  # also of a search that was refused later, or stopped at once
-        noted = Notes({}, {})
-    elif not noted.search:
+        searched -= set(plan.tasks)
+    if searched - noted.tasks.keys():
         raise PlanError(
             "--results",
             f"{plan.results} holds runs of suite {plan.suite}, but {search_file(plan.suite)}, "
             "which says how they were searched, is gone; put it back, choose another --results, "
             "or start over with --fresh",
         )
+    noted = noted.of_tasks(searched)  # of the others nothing was run, or nothing is left
     asked = Notes(*plan.identity(data.fingerprints))
     _refuse_difference(store, plan, data, noted, asked)
     if fresh:
@@ -180,9 +179,10 @@ class Notes:
     search: Mapping[str, str]
     tasks: Mapping[str, Mapping[str, str]]
 
-    def without(self, tasks: Collection[str]) -> Notes:
-        """Leave some tasks out."""
-        return Notes(self.search, {t: of for t, of in self.tasks.items() if t not in tasks})
+    def of_tasks(self, tasks: Collection[str | None]) -> Notes:
+        """Keep what is of some tasks; without any, nothing is left that holds for all of them."""
+        kept = {task: of for task, of in self.tasks.items() if task in tasks}
+        return Notes(self.search if kept else {}, kept)
 
     def with_others(self, others: Notes) -> Notes:
         """Add others, which count where both say something."""
@@ -207,11 +207,6 @@ def read_notes(store: ResultsStore, suite: str) -> Notes:
     ):
         raise StoreError(f"{name} is damaged; move it away (no objects by option and task)")
     return notes
-
-
-def runs_of(store: ResultsStore, suite: str, tasks: Collection[str] | None = None) -> list[str]:
-    """List the run_ids of a suite's search, also where rows cannot be read; None is every task."""
-    return [run_id for run_id in store.run_ids() if is_run_of(run_id, suite, tasks)]
 
 
 def search_file(suite: str) -> str:
@@ -299,18 +294,19 @@ def _finish_setting_aside(store: ResultsStore, suite: str) -> int:
     folder, tasks = pending.get("folder"), pending.get("tasks")
     if not is_superseded_folder(folder) or not isinstance(tasks, list):
         raise StoreError(f"{name} is damaged; move it away (no folder and tasks of --fresh)")
-    runs = runs_of(store, suite, tasks)
+    runs = [run_id for run_id in store.run_ids() if task_of(run_id, suite) in tasks]
     store.set_aside(runs, folder)
-    if runs_of(store, suite):
-        others = read_notes(store, suite).without(tasks)
+    noted = read_notes(store, suite)
+    others = noted.of_tasks(noted.tasks.keys() - set(tasks))
+    if others.tasks:
         data = read_json(store, data_file(suite))
         _copy(store, folder, search_file(suite), data_file(suite))
         store.write_text(search_file(suite), others.as_json())
         kept = {task: described for task, described in data.items() if task not in tasks}
         store.write_text(data_file(suite), json.dumps(kept, indent=2))
     else:
-        for noted in (search_file(suite), data_file(suite), study_file(suite)):
-            store.move(noted, f"{folder}/{noted}")
+        for file in (search_file(suite), data_file(suite), study_file(suite)):
+            store.move(file, f"{folder}/{file}")
     store.remove(name)
     return len(runs)
 
@@ -318,5 +314,5 @@ def _finish_setting_aside(store: ResultsStore, suite: str) -> int:
 def _copy(store: ResultsStore, folder: str, *names: str) -> None:
     for name in names:
         text = store.read_text(name)
-        if text is not None:
+        if text is not None and store.read_text(f"{folder}/{name}") is None:
             store.write_text(f"{folder}/{name}", text)

@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from ray import tune
+from ray.tune.result import SHOULD_CHECKPOINT
 
 from sa2vp.data.fingerprint import Manifest
 from sa2vp.data.listing import DataError
@@ -71,12 +72,13 @@ class SA2VPTrainable(tune.Trainable):
             log(self._run_id, str(error))
             return describe_failure(self._configuration, error)
         log(self._run_id, describe_epoch(metrics))
-        return {"done": self._run.finished, **metrics, **predictions_of(self._run)}
+        # Tune saves after such a result alone: half an epoch is nothing to continue from.
+        whole = {"done": self._run.finished, SHOULD_CHECKPOINT: True}
+        return {**whole, **metrics, **predictions_of(self._run)}
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:
         """Save the run's state."""
-        if self._refused is None:
-            self._run.save(Path(checkpoint_dir))
+        self._run.save(Path(checkpoint_dir))
 
     def load_checkpoint(self, checkpoint: dict[str, Any] | str | None) -> None:
         """Continue the run, after its worker was lost; from what there is where this is damaged."""
@@ -123,7 +125,10 @@ def start_run(
 
 
 def take_up(run: TrainingRun, checkpoint: tune.Checkpoint, run_id: str) -> bool:
-    """Continue a run that was just built from a checkpoint, unless it is damaged or another run's.
+    """Continue a run that was just built from a checkpoint.
+
+    One that is gone, damaged or another run's is passed over, and one of the last epoch, too: that
+    the run is not done yet says that the epoch was not reported.
 
     Returns:
         Whether it continues from there. If not, build it anew.
@@ -131,7 +136,9 @@ def take_up(run: TrainingRun, checkpoint: tune.Checkpoint, run_id: str) -> bool:
     try:
         with checkpoint.as_directory() as directory:
             run.restore(Path(directory))
-    except (CheckpointError, OSError) as error:
+        if run.finished:
+            raise CheckpointError(f"{checkpoint.path}: of the last epoch, which has no result")
+    except (CheckpointError, FileNotFoundError) as error:
         log(run_id, f"a checkpoint is passed over: {error}")
         return False
     log(run_id, f"goes on after epoch {run.epoch}")

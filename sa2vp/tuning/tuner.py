@@ -44,7 +44,6 @@ def tuner_for(
         changed: called after each entry into the record.
         verbose: let Ray write to the terminal.
     """
-    alone = plan.workers_per_trial == 1
     name, storage = f"{plan.suite}-{stamp()}", f"{store.uri}/tune"
     return tune.Tuner(
         make_trainable(f"{storage}/{name}"),
@@ -52,17 +51,15 @@ def tuner_for(
             search_alg=searcher,
             scheduler=scheduler,
             num_samples=-1,  # the searcher says when it is done
-            reuse_actors=alone,
+            reuse_actors=plan.workers_per_trial == 1,
             trial_name_creator=_run_id,
             trial_dirname_creator=_run_id,
         ),
         run_config=tune.RunConfig(
             name=name,
             storage_path=storage,
-            # Several workers keep their checkpoints themselves.
-            checkpoint_config=tune.CheckpointConfig(
-                num_to_keep=1, checkpoint_frequency=1 if alone else 0
-            ),
+            # When to save one, the trial says.
+            checkpoint_config=tune.CheckpointConfig(num_to_keep=1),
             failure_config=tune.FailureConfig(max_failures=MAX_WORKER_FAILURES),
             callbacks=make_callbacks(plan, store, record, changed),
             verbose=1 if verbose else 0,

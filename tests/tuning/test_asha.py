@@ -74,6 +74,17 @@ def test_a_continued_run_takes_part_in_a_rung_once() -> None:
     assert decide(asha, trial(0), 3, 60.0) == GO_ON
 
 
+def test_a_decision_to_stop_holds_when_its_epoch_is_trained_again() -> None:
+    asha = PerTaskASHA(["digits"], epochs=10)
+    assert decide(asha, trial(0), 2, 60.0) == GO_ON
+    assert decide(asha, trial(1), 2, 50.0) == STOP
+    assert decide(asha, trial(1), 1, 40.0) == GO_ON  # its worker was lost, and epoch 2 with it
+    assert decide(asha, trial(1), 2, 50.0) == STOP
+    again = PerTaskASHA(["digits"], epochs=10)
+    again.replay("digits", [epoch_row("demo-digits-search-0001", 2, 50.0, decision="stop")])
+    assert decide(again, trial(1), 2, 50.0) == STOP
+
+
 def test_brackets_take_turns_and_begin_a_rung_apart() -> None:
     asha = PerTaskASHA(["digits"], epochs=10, brackets=2)
     assert decide(asha, trial(0), 2, 60.0) == GO_ON

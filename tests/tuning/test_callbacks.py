@@ -13,9 +13,9 @@ import pytest
 import ray
 from safetensors.numpy import save_file
 
+from sa2vp.disk_errors import is_refusal
 from sa2vp.files import replacing
 from sa2vp.tuning.callbacks import describe_error
-from sa2vp.tuning.disk_errors import is_refusal
 
 
 @ray.remote

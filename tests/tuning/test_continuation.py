@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from driver import (
@@ -18,6 +19,9 @@ from driver import (
 from ray.tune.search import Searcher
 from rows import epoch_row, metrics, run_row
 
+from analysis.frames import read_results
+from sa2vp.results import packing
+from sa2vp.results.packing import pack
 from sa2vp.results.store import ResultsStore, StoreError
 from sa2vp.training.checkpoint import ARRAYS_FILE, COUNTERS_FILE
 from sa2vp.tuning.callbacks import RecordRuns
@@ -163,6 +167,74 @@ def test_a_trial_whose_row_is_lost_is_run_anew_under_its_number(tmp_path: Path) 
     assert len(list(tmp_path.glob(f"superseded/*/epochs/{TRIALS[1]}.parquet"))) == 1
     again.finish(TRIALS[1], 50.0)
     assert again.run_all({}) == []  # and the search ends
+
+
+def test_a_packed_run_whose_row_is_lost_leaves_nothing_that_counts(tmp_path: Path) -> None:
+    first = Driver(tmp_path, **DIGITS)
+    first.run_all({})
+    for run_id in FINALS:
+        first.store.write_predictions(run_id, [0, 1], [1, 0])
+    pack(tmp_path, lambda: None)
+    for packed in (tmp_path / "runs").iterdir():  # damaged, and moved away as is advised
+        packed.unlink()
+    again = Driver(tmp_path, **DIGITS)
+    assert again.run_all({}) == [*TRIALS, *FINALS]
+    for run_id in FINALS:
+        again.store.write_predictions(run_id, [0, 1], [0, 1])
+    tables = read_results(str(tmp_path))
+    assert tables.predictions(FINALS)["correct"].tolist() == [True] * 4
+    assert len(tables.epochs([*TRIALS, *FINALS])) == 5
+    assert len(list(tmp_path.glob(f"superseded/*/epochs/{TRIALS[1]}.parquet"))) == 1
+
+
+def test_what_confirms_a_trial_whose_row_is_lost_is_set_aside(tmp_path: Path) -> None:
+    options = DIGITS | {"trials": 7, "seeds": 1, "confirm": 1, "confirm_seeds": 1}
+    last = "demo-digits-search-0006"
+    first = Driver(tmp_path, **options)
+    first.run_all({last: 90.0})
+    lost = first.record.runs[last].setting
+    (tmp_path / "runs" / f"{last}.parquet").unlink()
+    (tmp_path / "runs" / "demo-digits-search-0001.parquet").unlink()
+    again = Driver(tmp_path, **options)
+    order = again.run_all({last: 90.0})
+    assert order[2:] == ["demo-digits-confirm-0006-seed1", FINALS[0]]
+    new = again.record.runs["demo-digits-confirm-0006-seed1"]
+    assert new.setting == again.record.runs[last].setting != lost
+
+
+def test_packed_final_runs_are_set_aside_whole_or_not_at_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Driver(tmp_path, **DIGITS).run_all({TRIALS[1]: 70.0})
+    pack(tmp_path, lambda: None)
+    extended = DIGITS | {"trials": 4}
+    better = {"demo-digits-search-0003": 80.0}
+    take_out, taken = packing._take_out_of, list[str]()
+
+    def killed_after_one(folder: Path, dataset: str, *others: Any) -> None:
+        if dataset in taken:
+            return
+        if taken:
+            raise KeyboardInterrupt
+        take_out(folder, dataset, *others)
+        if others[0] == FINALS:
+            taken.append(dataset)
+
+    monkeypatch.setattr(packing, "_take_out_of", killed_after_one)
+    with pytest.raises(KeyboardInterrupt):
+        Driver(tmp_path, **extended).run_all(better)
+    monkeypatch.undo()
+    assert Driver(tmp_path, **extended).run_all(better) == FINALS
+
+
+def test_a_lost_epochs_file_is_named_for_the_tasks_at_hand(tmp_path: Path) -> None:
+    store = ResultsStore(str(tmp_path))
+    store.write_run(run_row(TRIALS[1], status="completed", epochs_done=2, epochs_planned=2))
+    store.write_epochs(TRIALS[1], [epoch_row(TRIALS[1], 1)])  # of a run that had two
+    record = RunRecord(store, "demo")
+    record.check_epochs(["location"])
+    with pytest.raises(StoreError, match=rf"{TRIALS[1]}.parquet is lost .* move runs/{TRIALS[1]}"):
+        record.check_epochs(["digits"])
 
 
 def test_a_run_is_started_once_under_its_name(tmp_path: Path) -> None:

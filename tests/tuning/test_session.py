@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 from driver import (
     DATA,
@@ -19,8 +20,10 @@ from driver import (
 )
 from rows import run_row
 
+from sa2vp.results.packing import pack
 from sa2vp.results.store import ResultsStore
 from sa2vp.tuning.errors import PlanError
+from sa2vp.tuning.options import SearchOptions, make_plan
 from sa2vp.tuning.session import continue_or_refuse, hold_results, settle
 
 
@@ -100,6 +103,47 @@ def test_what_shows_on_the_cluster_is_not_mixed_either(tmp_path: Path) -> None:
     with pytest.raises(PlanError, match=r"^--precision: .* --precision float32, not bfloat16"):
         continue_or_refuse(store, asked, DATA, fresh=False)
     continue_or_refuse(store, options_of(tmp_path, precision="float32"), DATA, fresh=False)
+
+
+def test_runs_of_other_methods_bind_nobody_and_stay(tmp_path: Path) -> None:
+    store, plan = ResultsStore(str(tmp_path)), options_of(tmp_path, **DIGITS)
+    probe = "demo-digits-linear-search-0000"
+    store.write_run(run_row(probe, method="linear", phase="search", suite="demo", task="digits"))
+    continue_or_refuse(store, plan, DATA, fresh=False)
+    Driver(tmp_path, **DIGITS).run_all({})
+    other = options_of(tmp_path, **(DIGITS | {"epochs": 5}))
+    assert continue_or_refuse(store, other, DATA, fresh=True) == 5
+    assert store.run_ids() == [probe]
+
+
+def test_fresh_sets_aside_what_another_version_has_packed(tmp_path: Path) -> None:
+    store, plan = ResultsStore(str(tmp_path)), options_of(tmp_path, **DIGITS)
+    continue_or_refuse(store, plan, DATA, fresh=False)
+    Driver(tmp_path, **DIGITS).run_all({})
+    pack(tmp_path, lambda: None)
+    (packed,) = (tmp_path / "runs").iterdir()
+    pq.write_table(pq.read_table(packed).drop_columns(["uid"]), packed)
+    assert continue_or_refuse(store, plan, DATA, fresh=True) == 5
+    assert store.run_ids() == []
+
+
+def test_a_recipe_is_run_beside_the_search_of_another_task(tmp_path: Path) -> None:
+    store, plan = ResultsStore(str(tmp_path)), options_of(tmp_path, **DIGITS)
+    continue_or_refuse(store, plan, DATA, fresh=False)
+    Driver(tmp_path, **DIGITS).run_all({})
+    names = ["suite", "backbone", "backbone_fingerprint", "fusion", "epochs_planned"]
+    lines = ["demo", "demo", "beef", "exact", 4]
+    recipe = tmp_path / "location.toml"
+    values = dict(zip(names, lines, strict=True)) | {
+        "task": "location", "data_fingerprint": "f00d", "precision": "float32", "image_size": 32,
+        "dropout": 0.0, "weight_decay": 1e-4, "inter_dim": 8, "inter_weight": 0.5, "lr": 1e-3,
+        "batch_size": 40,
+    }  # fmt: skip
+    text = "\n".join(f"{name} = {json.dumps(value)}" for name, value in values.items())
+    recipe.write_text(f"{text}\n[test_top1]\n1 = 40.0\n")
+    repeated = make_plan(SearchOptions(recipe=recipe, results=str(tmp_path)))
+    continue_or_refuse(store, repeated, DATA, fresh=False)
+    continue_or_refuse(store, plan, DATA, fresh=False)  # and the search goes on
 
 
 def test_rows_without_a_note_of_their_search_are_refused(tmp_path: Path) -> None:

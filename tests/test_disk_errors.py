@@ -16,9 +16,9 @@ from ray.tune.error import TuneError
 from rows import run_row
 from safetensors import SafetensorError
 
+from sa2vp.disk_errors import is_refusal
 from sa2vp.results.store import ResultsStore, StoreError
 from sa2vp.tuning.callbacks import RecordRuns, in_terms_of_disks
-from sa2vp.tuning.disk_errors import is_refusal
 from sa2vp.tuning.record import RunRecord
 
 TEXTS = {
