@@ -108,7 +108,7 @@ def main(  # noqa: PLR0913, PLR0917 - one parameter per command-line option
             for name in wanted:
                 played, held_out = made[name]
                 simulated = Simulated(problem, played, slots)
-                scores = _search_all(executor, simulated, possible, searches, name)
+                scores = search_all(executor, simulated, possible, searches, name)
                 results.add(name, one, held_out, scores)
             if csv:
                 results.frame().to_csv(csv, index=False)
@@ -173,7 +173,7 @@ def _search(simulated: Simulated, way: str, seeds: Sequence[int]) -> list[Score]
     return [simulated.score(way, seed) for seed in seeds]
 
 
-def _search_all(
+def search_all(
     executor: Executor, simulated: Simulated, ways: Sequence[str], searches: int, replay: str
 ) -> dict[str, pd.DataFrame]:
     """Search each way with each seed; give each way's scores, a row for each seed."""

@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Callable, Mapping
 from types import SimpleNamespace
 from typing import Any
+from zlib import crc32
 
 import optuna
 from optuna.exceptions import ExperimentalWarning
@@ -136,9 +137,9 @@ class OneEpoch(Way):
 
     BEST = 3
 
-    def __init__(self, problem: Problem, seed: int) -> None:
+    def __init__(self, problem: Problem, sampler: BaseSampler) -> None:
         super().__init__()
-        self._study = optuna.create_study(sampler=RandomSampler(seed))
+        self._study = optuna.create_study(sampler=sampler)
         self._distributions = for_optuna(problem.space.ranges)
         self._size = self.BEST * problem.epochs
         self._begin_round()
@@ -210,15 +211,28 @@ class Ours(Way):
         return "continue"
 
 
+def _seed(problem: Problem, seed: int) -> int:
+    """Give the seed of a sampler: without the task's name, all tasks would see the same draws."""
+    return crc32(f"{seed}/{problem.task}".encode())
+
+
+def _random(problem: Problem, seed: int) -> RandomSampler:
+    return RandomSampler(_seed(problem, seed))
+
+
+def _tpe(problem: Problem, seed: int) -> TPESampler:
+    return TPESampler(seed=_seed(problem, seed))
+
+
 WAYS: Mapping[str, Callable[[Problem, int], Way]] = {
-    "random": lambda p, seed: AsRayShipsIt(p, RandomSampler(seed), asha=False),
-    "random-asha": lambda p, seed: AsRayShipsIt(p, RandomSampler(seed), asha=True),
-    "stock": lambda p, seed: AsRayShipsIt(p, TPESampler(seed=seed), asha=True),
+    "random": lambda p, seed: AsRayShipsIt(p, _random(p, seed), asha=False),
+    "random-asha": lambda p, seed: AsRayShipsIt(p, _random(p, seed), asha=True),
+    "stock": lambda p, seed: AsRayShipsIt(p, _tpe(p, seed), asha=True),
     "hyperband": lambda p, seed: OfOptuna(
-        p, TPESampler(seed=seed), HyperbandPruner(max_resource=p.epochs), f"{p.task}/{seed}"
+        p, _tpe(p, seed), HyperbandPruner(max_resource=p.epochs), f"{p.task}/{seed}"
     ),
-    "one-epoch": OneEpoch,
-    "gp": lambda p, seed: OfOptuna(p, GPSampler(seed=seed), None, f"{p.task}/{seed}"),
+    "one-epoch": lambda p, seed: OneEpoch(p, _random(p, seed)),
+    "gp": lambda p, seed: OfOptuna(p, GPSampler(seed=_seed(p, seed)), None, f"{p.task}/{seed}"),
     "ours": lambda p, seed: Ours(p, seed, initial=False),
     "ours-initial": lambda p, seed: Ours(p, seed, initial=True),
 }
