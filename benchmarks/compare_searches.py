@@ -1,342 +1,270 @@
-"""Compare ways to search on recorded settings of the demo: epochs spent until one is good enough.
+"""Compare ways to search on tables of recorded configurations, by what their users would get.
 
-``python benchmarks/compare_searches.py`` replays ``demo_settings.parquet``. Searchers and
-schedulers are the real ones, driven as Tune drives them: ours, and random search, ASHA and
-OptunaSearch as Ray ships them, the last also with our rungs. A search has found what it looks for
-when a trial that ran to the end is within half a point of the best of the table.
+``python benchmarks/compare_searches.py --table FILE`` takes any table of the form that
+``comparison/tables.py`` describes, also a folder of them: ``demo_settings.parquet``, what
+``record_tables.py`` records, ``vtab_searches.parquet``. It simulates searches of each way on each
+task, on three replays of the recorded configurations (``comparison/replays.py``), and prints
 
-A setting's true curve comes from Gaussian processes fitted to the recorded curves, one for each
-epoch; what a trial shows of it is that curve and what the fit left of some recorded one, drawn by
-chance: the noise of a seed. ``--replay table`` takes the table as it is: a setting gets the curve
-of the nearest recorded one that this search has not tried yet, of one of its seeds by chance. A
-search that has tried all, and stopped the best before their end, gives up; the epochs of all
-searches over the number of those that found one are then given too.
+- how well each replay foretells configurations that were held out;
+- the epochs, in all trials together, until the configuration that the search would choose then is
+  within half a point of the best, and the share of the searches that found one. One that has not
+  within 40 whole trainings' worth of epochs, or in all of a table, has given up and counts as these
+  40;
+- by how many points the configuration that would be chosen is behind the best after 2, 4, 8 and 16
+  whole trainings' worth of epochs;
+- the difference in epochs to one of the ways, over searches with the same seed, which are shown the
+  same of a configuration. Its 95 % interval is over searches for a task, and over the tasks for
+  their mean, where epochs are given in whole trainings.
+
+The ways (``comparison/ways.py``):
+
+- ``random``: random configurations, all trained to the end;
+- ``random-asha``: the same with Ray's ASHAScheduler as shipped;
+- ``stock``: Ray's OptunaSearch (TPE) and ASHAScheduler as shipped;
+- ``hyperband``: Optuna's TPE with its HyperbandPruner;
+- ``one-epoch``: random configurations for one epoch, the best to the end (arXiv:2404.04111);
+- ``gp``: Optuna's GPSampler with our rungs; Optuna leaves stopped trials out of its model;
+- ``ours``: this project's search, without initial configurations;
+- ``ours-initial``: the same with those of the space, where ``--spaces`` gives some.
+
+Constants of a search are tuned with ``--half tuning`` and reported with ``--half reporting``.
+
+``vtab_searches.parquet`` has the validation results of grids over 16 tuning methods on ten tasks of
+VTAB-1k, from github.com/OSU-MLB/ViT_PEFT_Vision at commit cea7e21: a task is a dataset and a
+method, a trial a whole training, and nothing has a curve.
 """
 
 from __future__ import annotations
 
-import heapq
-import math
-import warnings
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+import multiprocessing
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Executor, ProcessPoolExecutor
+from dataclasses import asdict, dataclass
 from functools import partial
-from types import SimpleNamespace
-from typing import Annotated, Any, Literal, Protocol
+from itertools import groupby
+from pathlib import Path
+from typing import Annotated, Any
 
-import numpy as np
-import optuna
 import pandas as pd
+import torch
 import typer
-from numpy.typing import NDArray
-from optuna.exceptions import ExperimentalWarning
-from optuna.samplers import RandomSampler, TPESampler
-from ray.tune.schedulers import ASHAScheduler, FIFOScheduler, TrialScheduler
-from ray.tune.search.optuna import OptunaSearch
+from comparison.replays import FEWEST, MODELS, HeldOut, Replay, replays
+from comparison.scores import (
+    ALL,
+    BUDGETS,
+    MEASURES,
+    Score,
+    as_frame,
+    score,
+    summarise,
+    summarise_all,
+)
+from comparison.simulation import Problem, simulate
+from comparison.tables import HALVES, TableError, TaskTable, of_half, read_tables
+from comparison.ways import WAYS, applicable, be_quiet
 from record_settings import TABLE
 from rich.progress import track
 from rich.table import Table
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.gaussian_process import GaussianProcessRegressor
-from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
 
 from sa2vp.printing import Console
-from sa2vp.tuning.asha import PerTaskASHA
-from sa2vp.tuning.distributions import for_optuna
-from sa2vp.tuning.rungs import REDUCTION_FACTOR, grace_epochs
-from sa2vp.tuning.task_search import METRIC, TaskSearch
-from search_spaces import SPACES, Choice, TaskSpace
+from search_spaces.toml_file import TomlFileError
 
-NEAR = 0.5
-"""Percent; one image of the validation split."""
+CHUNK = 10
+"""Searches that a process does before it is given others."""
+
+
+def main(  # noqa: PLR0913, PLR0917 - one parameter per command-line option
+    table: Annotated[Path, typer.Option(help="Parquet file, or a folder of them.")] = TABLE,
+    spaces: Annotated[
+        Path | None, typer.Option(help="TOML file; by default what each task's values span.")
+    ] = None,
+    csv: Annotated[Path | None, typer.Option(help="File for the results.")] = None,
+    searches: Annotated[int, typer.Option(min=2, help="Of each way, task and replay.")] = 100,
+    slots: Annotated[int, typer.Option(min=1, help="Trials at a time.")] = 4,
+    ways: Annotated[str, typer.Option(metavar="A,B", help="By default all.")] = ",".join(WAYS),
+    replay: Annotated[str, typer.Option(metavar="A,B")] = ",".join(MODELS),
+    tasks: Annotated[str, typer.Option(metavar="A,B", help="By default all.")] = "",
+    half: Annotated[str, typer.Option(metavar="tuning|reporting")] = "",
+    against: Annotated[str, typer.Option(help="Way that the others are compared with.")] = "ours",
+    processes: Annotated[int, typer.Option(min=1)] = 1,
+) -> None:
+    """Compare ways to search."""
+    console = Console(width=150)
+    names = _known("--ways", ways, [*WAYS])
+    wanted = _known("--replay", replay, [*MODELS])
+    _known("--against", against, names)
+    found = _tables(table, spaces, tasks, half)
+    replayed = [one for one in found if len(one.runs) >= FEWEST]
+    console.print(
+        f"{len(replayed)} tasks; {len(found) - len(replayed)} more have fewer than {FEWEST} "
+        f"configurations and are left out. {searches} searches each, {slots} trials at a time."
+    )
+    results = Results(searches, against)
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(processes, context, initializer=_prepare_worker) as executor:
+        for one, made in zip(replayed, executor.map(replays, replayed), strict=True):
+            problem = Problem(one.task, one.space, one.epochs)
+            possible = [way for way in names if way in applicable(problem)]
+            for name in wanted:
+                played, held_out = made[name]
+                simulated = Simulated(problem, played, slots)
+                scores = search_all(executor, simulated, possible, searches, name)
+                results.add(name, one, held_out, scores)
+            if csv:
+                results.frame().to_csv(csv, index=False)
+    results.add_means()
+    if csv:
+        results.frame().to_csv(csv, index=False)
+    console.print(results.checks_table(), results.table())
+
+
+def _tables(path: Path, spaces: Path | None, tasks: str, half: str) -> list[TaskTable]:
+    """Read the tasks that are asked for."""
+    try:
+        found = read_tables(path, spaces)
+    except (TableError, TomlFileError) as error:
+        raise typer.BadParameter(str(error)) from error
+    if tasks:
+        chosen = _known("--tasks", tasks, [one.task for one in found])
+        found = [one for one in found if one.task in chosen]
+    return of_half(found, _known("--half", half, HALVES)[0]) if half else found
+
+
+def _known(option: str, given: str, known: Sequence[str]) -> list[str]:
+    names = given.split(",")
+    for name in names:
+        if name not in known:
+            raise typer.BadParameter(
+                f"unknown {name!r}; known: {', '.join(known)}", param_hint=option
+            )
+    return names
+
+
+def _prepare_worker() -> None:
+    torch.set_num_threads(1)
+    be_quiet()
 
 
 @dataclass(frozen=True)
-class Recorded:
-    """A task's recorded settings.
+class Simulated:
+    """A task on a replay.
 
     Attributes:
-        places: of the settings, each hyperparameter from 0 to 1; ``(N, 4)``.
-        by_seed: of each setting, validation top-1 of each seed after each epoch;
-            N times ``(seeds, epochs)``.
-        space: that they were drawn from.
+        problem: the task.
+        replay: what its configurations reach.
+        slots: number of trials at a time.
     """
 
-    places: NDArray[np.float64]
-    by_seed: Sequence[NDArray[np.float64]]
-    space: TaskSpace
+    problem: Problem
+    replay: Replay
+    slots: int
 
-    @property
-    def curves(self) -> NDArray[np.float64]:
-        """Those of the first seed; ``(N, epochs)``."""
-        return np.stack([curves[0] for curves in self.by_seed])
-
-
-class Replay(Protocol):
-    """What a setting is taken to reach."""
-
-    target: float
-    """What is good enough after the last epoch."""
-
-    def curves(
-        self, setting: Mapping[str, Any], rng: np.random.Generator
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Give the true curve, and what one trial shows."""
+    def score(self, way: str, seed: int) -> Score:
+        """Search once."""
+        replay = self.replay
+        choices = simulate(
+            WAYS[way](self.problem, seed), self.problem, replay.draws(seed), self.slots,
+            replay.trials,
+        )  # fmt: skip
+        return score(choices, replay.best, replay.guess, self.problem.epochs)
 
 
-class Recordings:
-    """For one search: the curve of the nearest setting not tried yet, each of a drawn seed."""
-
-    def __init__(self, recorded: Recorded, rng: np.random.Generator) -> None:
-        self._recorded = recorded
-        self._curves = np.stack([rng.choice(curves) for curves in recorded.by_seed])
-        self._untried = np.ones(len(self._curves), dtype=bool)
-        self.target = float(self._curves[:, -1].max() - NEAR)
-
-    def curves(
-        self, setting: Mapping[str, Any], rng: np.random.Generator
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Give the same curve twice."""
-        del rng
-        distances = ((self._recorded.places - place(setting, self._recorded.space)) ** 2).sum(1)
-        nearest = np.where(self._untried, distances, np.inf).argmin()
-        self._untried[nearest] = False
-        curve: NDArray[np.float64] = self._curves[nearest]
-        return curve, curve
+def _search(simulated: Simulated, way: str, seeds: Sequence[int]) -> list[Score]:
+    return [simulated.score(way, seed) for seed in seeds]
 
 
-class Fitted:
-    """A smooth curve for every setting, and the noise that was left of the recorded ones."""
-
-    def __init__(self, recorded: Recorded) -> None:
-        self._space = recorded.space
-        self._fits = [self._fit(recorded.places, top1) for top1 in recorded.curves.T]
-        fitted = np.stack([fit.predict(recorded.places) for fit in self._fits], axis=1)
-        self._noise = recorded.curves - fitted
-        self.target = float(fitted[:, -1].max() - NEAR)
-
-    @staticmethod
-    def _fit(places: NDArray[np.float64], top1: NDArray[np.float64]) -> Any:
-        smooth = ConstantKernel() * Matern(np.ones(places.shape[1]), (0.05, 10), nu=2.5)
-        noise = WhiteKernel(0.05, (1e-3, 1))
-        process = GaussianProcessRegressor(
-            smooth + noise, normalize_y=True, n_restarts_optimizer=1, random_state=0
-        )
-        return process.fit(places, top1)
-
-    def curves(
-        self, setting: Mapping[str, Any], rng: np.random.Generator
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Give the fitted curve, and that with noise, in steps of one image of 200."""
-        at = place(setting, self._space)[None]
-        true = np.array([fit.predict(at)[0] for fit in self._fits])
-        shown = np.clip(true + self._noise[rng.integers(len(self._noise))], 0, 100)
-        return true, np.round(2 * shown) / 2
+def search_all(
+    executor: Executor, simulated: Simulated, ways: Sequence[str], searches: int, replay: str
+) -> dict[str, pd.DataFrame]:
+    """Search each way with each seed; give each way's scores, a row for each seed."""
+    seeds = [range(first, min(first + CHUNK, searches)) for first in range(0, searches, CHUNK)]
+    jobs = [(way, some) for way in ways for some in seeds]
+    done = executor.map(partial(_search, simulated), *zip(*jobs, strict=True))
+    found: dict[str, list[Score]] = {way: [] for way in ways}
+    about = f"{simulated.problem.task}, {replay}"
+    for (way, _), some in zip(jobs, track(done, about, len(jobs)), strict=True):
+        found[way] += some
+    return {way: as_frame(of_way) for way, of_way in found.items()}
 
 
-class Search(Protocol):
-    """What the simulation asks of a way to search."""
+class Results:
+    """What the searches came to, as rows and as tables to print.
 
-    def suggest(self, number: int) -> Mapping[str, Any]:
-        """Suggest the setting of a trial."""
+    Args:
+        searches: number of searches of each way, task and replay.
+        against: way that the others are compared with.
+    """
 
-    def goes_on(self, number: int, result: dict[str, Any]) -> bool:
-        """Take an epoch in, and tell whether the trial goes on."""
+    def __init__(self, searches: int, against: str) -> None:
+        self._searches, self._against = searches, against
+        self._checks: list[dict[str, Any]] = []
+        self._rows: list[dict[str, Any]] = []
+        self._means: dict[str, dict[str, list[pd.Series[float]]]] = {}
 
-    def ended(self, number: int, result: dict[str, Any]) -> None:
-        """Take the end of a trial in, by itself or stopped."""
-
-
-class AsRayShipsIt:
-    """A searcher and a scheduler of Ray, told what Tune tells them."""
-
-    def __init__(
-        self, recorded: Recorded, *, sampler: Any, asha: bool, our_rungs: bool = False
+    def add(
+        self, replay: str, table: TaskTable, held_out: HeldOut, scores: Mapping[str, pd.DataFrame]
     ) -> None:
-        self._searcher = OptunaSearch(
-            for_optuna(recorded.space.ranges), metric=METRIC, mode="max", sampler=sampler
-        )
-        epochs = recorded.curves.shape[1]
-        rungs: dict[str, Any] = {"time_attr": "epoch", "max_t": epochs}
-        if our_rungs:
-            rungs |= {"grace_period": grace_epochs(epochs), "reduction_factor": REDUCTION_FACTOR}
-        self._asha = ASHAScheduler(metric=METRIC, mode="max", **rungs) if asha else FIFOScheduler()
-        self._trials: dict[int, SimpleNamespace] = {}
+        """Add a task on a replay."""
+        self._checks.append(
+            {
+                "replay": replay, "task": table.task, "configurations": len(table.runs),
+                "repeated": sum(len(curves) > 1 for curves in table.runs), **asdict(held_out),
+            }
+        )  # fmt: skip
+        rows = summarise(table.task, scores, self._against)
+        self._rows += [{"replay": replay, **row} for row in rows]
+        for way, frame in scores.items():
+            in_trainings = frame.assign(epochs=frame["epochs"] / table.epochs)
+            self._means.setdefault(replay, {}).setdefault(way, []).append(in_trainings.mean())
 
-    def suggest(self, number: int) -> Mapping[str, Any]:
-        """Suggest the setting of a trial."""
-        self._trials[number] = SimpleNamespace(trial_id=str(number))
-        if isinstance(self._asha, ASHAScheduler):
-            self._asha.on_trial_add(None, self._trials[number])
-        setting: dict[str, Any] = self._searcher.suggest(str(number))
-        return setting
+    def add_means(self) -> None:
+        """Add the means over the tasks, of the ways that all tasks allow."""
+        for replay, by_way in self._means.items():
+            tasks = max(len(means) for means in by_way.values())
+            if tasks > 1:
+                frames = {
+                    w: pd.DataFrame(means) for w, means in by_way.items() if len(means) == tasks
+                }
+                rows = summarise_all(frames, self._searches, self._against)
+                self._rows += [{"replay": replay, **row} for row in rows]
 
-    def goes_on(self, number: int, result: dict[str, Any]) -> bool:
-        """Take an epoch in."""
-        self._searcher.on_trial_result(str(number), result)
-        decision = self._asha.on_trial_result(None, self._trials[number], result)
-        return bool(decision == TrialScheduler.CONTINUE)
+    def frame(self) -> pd.DataFrame:
+        """Give the rows, one for each replay, task and way; how good the replays are is beside."""
+        checks = pd.DataFrame(self._checks)
+        return pd.DataFrame(self._rows).merge(checks, on=["replay", "task"], how="left")
 
-    def ended(self, number: int, result: dict[str, Any]) -> None:
-        """Take the end of a trial in."""
-        self._searcher.on_trial_complete(str(number), result)
+    def checks_table(self) -> Table:
+        """Show how good the replays are."""
+        table = Table(
+            "task", "configurations", "repeated", "replay", "rank correlation", "error, points",
+            "in the 80 % interval", title="Configurations that were held out, a fifth at a time",
+        )  # fmt: skip
+        for row in self._checks:
+            table.add_row(
+                row["task"], str(row["configurations"]), str(row["repeated"]), row["replay"],
+                f"{row['rank']:.2f}", f"{row['error']:.1f}", f"{row['within']:.0%}",
+            )  # fmt: skip
+        return table
 
-
-class Ours:
-    """This project's searcher and scheduler."""
-
-    def __init__(self, task: str, recorded: Recorded, seed: int, *, from_first: bool) -> None:
-        self._search = TaskSearch(for_optuna(recorded.space.ranges), task=task, seed=seed)
-        self._asha = PerTaskASHA([task], recorded.curves.shape[1])
-        self._task = task
-        self._initial = recorded.space.initial if from_first else ()
-
-    def suggest(self, number: int) -> Mapping[str, Any]:
-        """Suggest the setting of a trial."""
-        given = self._initial[number] if number < len(self._initial) else None
-        return self._search.suggest_setting(str(number), number, given)
-
-    def goes_on(self, number: int, result: dict[str, Any]) -> bool:
-        """Take an epoch in."""
-        self._search.on_trial_result(str(number), result)
-        config = {"run_id": str(number), "task": self._task, "phase": "search"}
-        decision = self._asha.on_trial_result(None, SimpleNamespace(config=config), result)
-        return bool(decision == TrialScheduler.CONTINUE)
-
-    def ended(self, number: int, result: dict[str, Any]) -> None:
-        """Take the end of a trial in."""
-        self._search.on_trial_complete(str(number), result)
-
-
-WAYS: dict[str, Callable[[str, Recorded, int], Search]] = {
-    "random": lambda _, r, seed: AsRayShipsIt(r, sampler=RandomSampler(seed), asha=False),
-    "random + ASHA": lambda _, r, seed: AsRayShipsIt(r, sampler=RandomSampler(seed), asha=True),
-    "OptunaSearch + ASHA": lambda _, r, seed: AsRayShipsIt(
-        r, sampler=TPESampler(seed=seed), asha=True
-    ),
-    "the same, our rungs": lambda _, r, seed: AsRayShipsIt(
-        r, sampler=TPESampler(seed=seed), asha=True, our_rungs=True
-    ),
-    "ours": lambda task, r, seed: Ours(task, r, seed, from_first=False),
-    "ours, README first": lambda task, r, seed: Ours(task, r, seed, from_first=True),
-}
-
-
-def main(
-    seeds: Annotated[int, typer.Option(help="Searches of each kind.")] = 20,
-    slots: Annotated[int, typer.Option(help="Trials at a time.")] = 4,
-    trials: Annotated[int, typer.Option(help="After so many a search gives up.")] = 1000,
-    replay: Annotated[
-        Literal["fitted", "table"], typer.Option(help="What a setting reaches.")
-    ] = "fitted",
-) -> None:
-    """Print the mean epochs of each way, by task."""
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
-    warnings.filterwarnings("ignore", category=ExperimentalWarning)
-    warnings.filterwarnings("ignore", message="The reported value is ignored")
-    warnings.filterwarnings("ignore", category=ConvergenceWarning)
-    table = Table("task", "settings", "good enough", *WAYS)
-    for task, recorded in read_recorded().items():
-        fitted = Fitted(recorded) if replay == "fitted" else None
-        cells = [
-            describe(searches(partial(way, task, recorded), recorded, fitted, seeds, slots, trials))
-            for way in track(WAYS.values(), f"Searching {task}")
-        ]
-        good = "of each draw" if fitted is None else f"{fitted.target:.1f}"
-        table.add_row(task, str(len(recorded.by_seed)), good, *cells)
-    console = Console(width=150)
-    console.print(f"Epochs until within {NEAR} points of the best, {slots} trials at a time;")
-    console.print(f"mean of {seeds} searches ± standard error")
-    console.print(table)
-
-
-def searches(
-    make: Callable[[int], Search],
-    recorded: Recorded,
-    fitted: Fitted | None,
-    seeds: int,
-    slots: int,
-    trials: int,
-) -> list[tuple[int, bool]]:
-    """Search with each seed, on the fit or, without one, on the table; see ``epochs_spent``."""
-    outcomes = []
-    for seed in range(seeds):
-        rng = np.random.default_rng(seed)
-        replay = fitted or Recordings(recorded, rng)
-        most = trials if fitted else min(trials, len(recorded.by_seed))
-        outcomes.append(epochs_spent(make(seed), replay, slots, most, rng))
-    return outcomes
-
-
-def describe(outcomes: Sequence[tuple[int, bool]]) -> str:
-    """Write the epochs of searches, and how many of them gave up."""
-    spent, found = zip(*outcomes, strict=True)
-    error = np.std(spent, ddof=1) / math.sqrt(len(spent))
-    mean = f"{np.mean(spent):.0f} ± {error:.0f}"
-    if all(found):
-        return mean
-    each = f"{sum(spent) / sum(found):.0f} a find" if any(found) else "none found"
-    return f"{mean}\n{len(found) - sum(found)} gave up,\n{each}"
-
-
-def read_recorded() -> dict[str, Recorded]:
-    """Read the settings of each task."""
-    found = {}
-    for task, rows in pd.read_parquet(TABLE).groupby("task"):
-        space = SPACES["demo"][str(task)]
-        curves = rows.pivot_table(index=["number", "seed"], columns="epoch", values=METRIC)
-        by_seed = [of_setting.to_numpy() for _, of_setting in curves.groupby(level="number")]
-        settings = rows.drop_duplicates("number").sort_values("number").to_dict("records")
-        places = np.array([place(dict(setting), space) for setting in settings])
-        found[str(task)] = Recorded(places, by_seed, space)
-    return found
-
-
-def place(setting: Mapping[Any, Any], space: TaskSpace) -> NDArray[np.float64]:
-    """Put a setting into the unit cube, each range as the searcher sees it."""
-    found = []
-    for name, within in space.ranges.items():
-        if isinstance(within, Choice):
-            choices = list(within.values)
-            found.append(choices.index(setting[name]) / max(1, len(choices) - 1))
-        else:
-            found.append(math.log(setting[name] / within.low, within.high / within.low))
-    return np.array(found)
-
-
-def epochs_spent(
-    search: Search, replay: Replay, slots: int, trials: int, rng: np.random.Generator
-) -> tuple[int, bool]:
-    """Run trials, so many at a time, an epoch taking the same time in each.
-
-    Returns:
-        Epochs trained in all until the target is reached or the trials are used up, and whether it
-        was reached.
-    """
-    running = [(1, number) for number in range(slots)]  # end of the next epoch, trial
-    curves = {number: replay.curves(search.suggest(number), rng) for number in range(slots)}
-    done = dict.fromkeys(range(slots), 0)
-    spent = 0
-    while running:
-        time, number = heapq.heappop(running)
-        done[number] += 1
-        spent += 1
-        true, shown = curves[number]
-        result = {
-            "epoch": done[number], "training_iteration": done[number],
-            "epochs_planned": len(true), METRIC: float(shown[done[number] - 1]),
-        }  # fmt: skip
-        if done[number] == len(true) and true[-1] >= replay.target:
-            return spent, True
-        if search.goes_on(number, result) and done[number] < len(true):
-            heapq.heappush(running, (time + 1, number))
-            continue
-        search.ended(number, result)
-        new = len(curves)
-        if new < trials:
-            curves[new], done[new] = replay.curves(search.suggest(new), rng), 0
-            heapq.heappush(running, (time + 1, new))
-    return spent, False
+    def table(self) -> Table:
+        """Show what the searches came to."""
+        table = Table(
+            "replay", "task", "way", "epochs until good", "found",
+            *(f"regret, {budget}" for budget in BUDGETS), f"epochs more than {self._against}",
+        )  # fmt: skip
+        for (_, task), rows in groupby(self._rows, key=lambda row: (row["replay"], row["task"])):
+            digits = 1 if task == ALL else 0
+            for row in rows:
+                low, high = row["epochs_difference_low"], row["epochs_difference_high"]
+                table.add_row(
+                    row["replay"], row["task"], row["way"],
+                    f"{row['epochs']:.{digits}f} ± {row['epochs_error']:.{digits}f}",
+                    f"{row['found']:.0%}", *(f"{row[name]:.2f}" for name in MEASURES[1:]),
+                    f"{row['epochs_difference']:+.{digits}f} "
+                    f"[{low:+.{digits}f}, {high:+.{digits}f}]",
+                )  # fmt: skip
+            table.add_section()
+        return table
 
 
 if __name__ == "__main__":

@@ -1,0 +1,250 @@
+"""Ways to search that are compared, each driven as its own library would drive it."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Mapping
+from types import SimpleNamespace
+from typing import Any
+from zlib import crc32
+
+import optuna
+from optuna.exceptions import ExperimentalWarning
+from optuna.pruners import BasePruner, HyperbandPruner
+from optuna.samplers import BaseSampler, GPSampler, RandomSampler, TPESampler
+from optuna.trial import Trial, TrialState
+from ray.tune.schedulers import ASHAScheduler, FIFOScheduler, TrialScheduler
+from ray.tune.search.optuna import OptunaSearch
+
+from comparison.simulation import Problem, Result, Verdict, Way
+from sa2vp.tuning.asha import PerTaskASHA
+from sa2vp.tuning.distributions import for_optuna
+from sa2vp.tuning.task_search import METRIC, TaskSearch
+
+
+def _as_tune_reports(result: Result) -> dict[str, Any]:
+    """Write a result as Tune does."""
+    return {
+        "epoch": result.epoch, "training_iteration": result.epoch,
+        "epochs_planned": result.epochs_planned, METRIC: result.val_top1,
+    }  # fmt: skip
+
+
+class AsRayShipsIt(Way):
+    """A searcher and a scheduler of Ray, told what Tune tells them."""
+
+    def __init__(self, problem: Problem, sampler: BaseSampler, *, asha: bool) -> None:
+        super().__init__()
+        self._searcher = OptunaSearch(
+            for_optuna(problem.space.ranges), metric=METRIC, mode="max", sampler=sampler
+        )
+        self._scheduler = (
+            ASHAScheduler(time_attr="epoch", max_t=problem.epochs, metric=METRIC, mode="max")
+            if asha
+            else FIFOScheduler()
+        )
+        self._trials: dict[int, SimpleNamespace] = {}
+
+    def suggest(self, number: int | None) -> Mapping[str, Any] | None:
+        """Suggest a configuration."""
+        if number is None:
+            return None
+        self._trials[number] = SimpleNamespace(trial_id=str(number))
+        if isinstance(self._scheduler, ASHAScheduler):
+            self._scheduler.on_trial_add(None, self._trials[number])
+        configuration: dict[str, Any] = self._searcher.suggest(str(number))
+        return configuration
+
+    def decide(self, number: int, result: Result) -> Verdict:
+        """Ask the scheduler, and tell the searcher."""
+        if result.failed:
+            self._searcher.on_trial_complete(str(number), error=True)
+            return "stop"
+        row = _as_tune_reports(result)
+        self._searcher.on_trial_result(str(number), row)
+        decision = self._scheduler.on_trial_result(None, self._trials[number], row)
+        if decision == TrialScheduler.CONTINUE and not result.finished:
+            return "continue"
+        self._searcher.on_trial_complete(str(number), row)
+        return "stop"
+
+
+class OurRungs:
+    """This project's ASHA."""
+
+    def __init__(self, problem: Problem) -> None:
+        self._asha = PerTaskASHA([problem.task], problem.epochs)
+        self._task = problem.task
+
+    def stop(self, number: int, result: Result) -> bool:
+        """Tell whether a trial is stopped."""
+        config = {"run_id": str(number), "task": self._task, "phase": "search"}
+        trial, row = SimpleNamespace(config=config), _as_tune_reports(result)
+        return bool(self._asha.on_trial_result(None, trial, row) == TrialScheduler.STOP)
+
+
+class OfOptuna(Way):
+    """A sampler of Optuna, with one of its pruners or with our rungs.
+
+    Args:
+        problem: what is searched.
+        sampler: Optuna's.
+        pruner: Optuna's; None for our rungs.
+        name: of the study, which decides on a trial's bracket in Hyperband.
+    """
+
+    def __init__(
+        self, problem: Problem, sampler: BaseSampler, pruner: BasePruner | None, name: str
+    ) -> None:
+        super().__init__()
+        self._study = optuna.create_study(
+            study_name=name, direction="maximize", sampler=sampler, pruner=pruner
+        )
+        self._rungs = None if pruner else OurRungs(problem)
+        self._distributions = for_optuna(problem.space.ranges)
+        self._trials: dict[int, Trial] = {}
+
+    def suggest(self, number: int | None) -> Mapping[str, Any] | None:
+        """Suggest a configuration."""
+        if number is None:
+            return None
+        self._trials[number] = self._study.ask(self._distributions)
+        return self._trials[number].params
+
+    def decide(self, number: int, result: Result) -> Verdict:
+        """Report the epoch to the study."""
+        trial = self._trials[number]
+        if result.failed:
+            self._study.tell(trial, state=TrialState.FAIL)
+            return "stop"
+        trial.report(result.val_top1, result.epoch)
+        if result.finished:
+            self._study.tell(trial, result.val_top1)
+            return "stop"
+        if self._rungs.stop(number, result) if self._rungs else trial.should_prune():
+            self._study.tell(trial, state=TrialState.PRUNED)
+            return "stop"
+        return "continue"
+
+
+class OneEpoch(Way):
+    """Random configurations for one epoch each, then the best of them to the end, in rounds.
+
+    After Egele et al., arXiv:2404.04111, whose baseline continues the best three. A round has
+    three times as many configurations as a training has epochs, so that both parts of it cost
+    about the same; the next one begins when the best of the last have been continued.
+    """
+
+    BEST = 3
+
+    def __init__(self, problem: Problem, sampler: BaseSampler) -> None:
+        super().__init__()
+        self._study = optuna.create_study(sampler=sampler)
+        self._distributions = for_optuna(problem.space.ranges)
+        self._size = self.BEST * problem.epochs
+        self._begin_round()
+        self._continued: list[int] = []
+
+    def _begin_round(self) -> None:
+        self._drawn = 0
+        self._under_way: set[int] = set()
+        self._paused: dict[int, float] = {}
+
+    def suggest(self, number: int | None) -> Mapping[str, Any] | int | None:
+        """Fill the round up, or continue its best."""
+        if (number is None or self._drawn == self._size) and not self._under_way:
+            best = sorted(self._paused, key=lambda n: -self._paused[n])[: self.BEST]
+            self._continued += best
+            self._begin_round()
+        if self._continued:
+            return self._continued.pop(0)
+        if number is None or self._drawn == self._size:
+            return None
+        self._drawn += 1
+        self._under_way.add(number)
+        return self._study.ask(self._distributions).params
+
+    def decide(self, number: int, result: Result) -> Verdict:
+        """Pause after the first epoch."""
+        if result.epoch > 1:
+            return "continue"
+        self._under_way.discard(number)
+        if result.failed or result.finished:
+            return "stop"
+        self._paused[number] = result.val_top1
+        return "pause"
+
+
+class Ours(Way):
+    """This project's searcher and scheduler.
+
+    Args:
+        problem: what is searched.
+        seed: of the search.
+        initial: whether the search opens with the space's initial configurations.
+    """
+
+    def __init__(self, problem: Problem, seed: int, *, initial: bool) -> None:
+        super().__init__()
+        distributions = for_optuna(problem.space.ranges)
+        self._search = TaskSearch(distributions, task=problem.task, seed=seed)
+        self._rungs = OurRungs(problem)
+        self._initial = problem.space.initial if initial else ()
+
+    def suggest(self, number: int | None) -> Mapping[str, Any] | None:
+        """Suggest a configuration."""
+        if number is None:
+            return None
+        given = self._initial[number] if number < len(self._initial) else None
+        return self._search.suggest_setting(str(number), number, given)
+
+    def decide(self, number: int, result: Result) -> Verdict:
+        """Tell both, as the search does."""
+        row = _as_tune_reports(result)
+        if result.failed:
+            self._search.on_trial_complete(str(number), error=True)
+            return "stop"
+        self._search.on_trial_result(str(number), row)
+        if result.finished or self._rungs.stop(number, result):
+            self._search.on_trial_complete(str(number), row)
+            return "stop"
+        return "continue"
+
+
+def _seed(problem: Problem, seed: int) -> int:
+    """Give the seed of a sampler: without the task's name, all tasks would see the same draws."""
+    return crc32(f"{seed}/{problem.task}".encode())
+
+
+def _random(problem: Problem, seed: int) -> RandomSampler:
+    return RandomSampler(_seed(problem, seed))
+
+
+def _tpe(problem: Problem, seed: int) -> TPESampler:
+    return TPESampler(seed=_seed(problem, seed))
+
+
+WAYS: Mapping[str, Callable[[Problem, int], Way]] = {
+    "random": lambda p, seed: AsRayShipsIt(p, _random(p, seed), asha=False),
+    "random-asha": lambda p, seed: AsRayShipsIt(p, _random(p, seed), asha=True),
+    "stock": lambda p, seed: AsRayShipsIt(p, _tpe(p, seed), asha=True),
+    "hyperband": lambda p, seed: OfOptuna(
+        p, _tpe(p, seed), HyperbandPruner(max_resource=p.epochs), f"{p.task}/{seed}"
+    ),
+    "one-epoch": lambda p, seed: OneEpoch(p, _random(p, seed)),
+    "gp": lambda p, seed: OfOptuna(p, GPSampler(seed=_seed(p, seed)), None, f"{p.task}/{seed}"),
+    "ours": lambda p, seed: Ours(p, seed, initial=False),
+    "ours-initial": lambda p, seed: Ours(p, seed, initial=True),
+}
+
+
+def applicable(problem: Problem) -> list[str]:
+    """List the ways that a task allows: without initial configurations, not those that need one."""
+    return [name for name in WAYS if name != "ours-initial" or problem.space.initial]
+
+
+def be_quiet() -> None:
+    """Silence what the libraries say about being used in the way that they are here."""
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    warnings.filterwarnings("ignore", category=ExperimentalWarning)
+    warnings.filterwarnings("ignore", message="The reported value is ignored")
