@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.fs
 
-from sa2vp.results.packing import is_packed
+from sa2vp.results.packing import is_packed, is_temporary
 from sa2vp.results.parquet import UNREADABLE, read_checked
 
 _READ_ATTEMPTS = 2
@@ -72,7 +72,7 @@ def _names(filesystem: pa.fs.FileSystem, folder: str, *, packed: bool) -> list[s
         info.base_name
         for info in filesystem.get_file_info(selector)
         if info.type == pa.fs.FileType.File
-        and not info.base_name.startswith((".", "_"))
+        and not is_temporary(info.base_name)
         and is_packed(info.base_name) == packed
     )
 

@@ -15,7 +15,7 @@ from analysis.confusion import confusion_matrix, worst_classes
 from analysis.frames import Results
 from analysis.importance import importances
 from analysis.recipes import recipe_name, recipes
-from analysis.tables import counted_runs
+from analysis.tables import SETTING, counted_runs
 
 SHOWN_TRIALS = 60
 """Of a task, in its charts: the first ones would be the searcher's random ones, so the latest."""
@@ -201,11 +201,7 @@ def _provenance(finals: pd.DataFrame) -> dict[str, str]:
     if finals.empty:
         return {}
     first = finals.iloc[-1]
-    names = [
-        "inter_dim", "inter_weight", "lr", "batch_size", "weight_decay", "dropout", "fusion",
-        "precision", "image_size", "epochs_planned", "trainable_params", "backbone_fingerprint",
-        "data_fingerprint",
-    ]  # fmt: skip
+    names = [*SETTING, "trainable_params"]
     found = {name: str(first[name]) for name in names if not pd.isna(first[name])}
     validated = finals["last_val_top1"].notna().all()
     found["trained on"] = (

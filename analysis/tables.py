@@ -16,8 +16,7 @@ from sa2vp.results.schema import STATUSES
 from search_spaces.kinds import HYPERPARAMETERS
 
 _CELL = ["suite", "backbone", "task", "method"]
-# Runs that differ in any of these do not belong in one mean.
-_SETTING = [
+SETTING = [
     *HYPERPARAMETERS,
     "weight_decay",
     "epochs_planned",
@@ -28,6 +27,8 @@ _SETTING = [
     "backbone_fingerprint",
     "data_fingerprint",
 ]
+"""Columns of a run: those that differ in any of them do not belong in one mean."""
+
 _RANKED_BY = ("last_val_top1", "last_val_loss", "trainable_params")
 _AVERAGED = [
     "val_top1_mean",
@@ -50,7 +51,7 @@ def counted_runs(runs: pd.DataFrame) -> pd.DataFrame:
     done = runs[
         (runs["phase"] == "final") & (runs["status"] == "completed") & runs["test_top1"].notna()
     ]
-    setting = done.groupby([*_CELL, *_SETTING], dropna=False).ngroup()
+    setting = done.groupby([*_CELL, *SETTING], dropna=False).ngroup()
     latest = done.sort_values("started_at").groupby(_CELL).tail(1)
     return done[setting.isin(setting[latest.index])]
 

@@ -32,6 +32,11 @@ def is_packed(path: str) -> bool:
     return path.rpartition("/")[2].startswith(PREFIX)
 
 
+def is_temporary(name: str) -> bool:
+    """Tell whether a file's name says that it is still being written, or another program's own."""
+    return name.startswith((".", "_"))
+
+
 @contextmanager
 def hold_files(folder: Path | None, *, reading: bool = False) -> Iterator[None]:
     """Keep others from packing, and from setting packed runs aside; nothing, without a folder.
@@ -118,8 +123,8 @@ def _write_apart(table: pa.Table, folder: Path) -> None:
 
 
 def _own_runs(folder: Path) -> list[str]:
-    files = (folder / "runs").glob("[!._]*.parquet")
-    return sorted(file.stem for file in files if not is_packed(file.name))
+    names = [file for file in (folder / "runs").glob("*.parquet") if not is_temporary(file.name)]
+    return sorted(file.stem for file in names if not is_packed(file.name))
 
 
 def _own_file(folder: Path, dataset: str, run_id: str) -> Path:

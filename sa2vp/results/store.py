@@ -16,7 +16,7 @@ import pyarrow as pa
 from pyarrow import fs
 
 from sa2vp.files import make_folder, sync, sync_folder, write_file
-from sa2vp.results.packing import DATASETS, hold_files, is_packed, take_out
+from sa2vp.results.packing import DATASETS, hold_files, is_packed, is_temporary, take_out
 from sa2vp.results.parquet import UNREADABLE, DamagedError, read_parquet, write_parquet
 from sa2vp.results.schema import EPOCH_SCHEMA, PREDICTION_SCHEMA, RUN_SCHEMA, EpochRow, RunRow
 
@@ -266,7 +266,7 @@ class ResultsStore:
         return [
             info.path
             for info in self._filesystem.get_file_info(selector)
-            if info.type == fs.FileType.File and not info.base_name.startswith((".", "_"))
+            if info.type == fs.FileType.File and not is_temporary(info.base_name)
         ]
 
     def _read_table(
