@@ -26,6 +26,7 @@ from sa2vp.data.decoding import UnreadableImagesError, blaming
 from sa2vp.data.every_image import attempting, collect
 from sa2vp.data.listing import DataError, ImageSource
 from sa2vp.data.resizing import Resizing
+from sa2vp.text import one_line
 
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -190,6 +191,7 @@ def _read(folder: Path) -> Cache:
         if digests.dtype != np.uint8 or digests.shape != (len(index), 32):
             raise ValueError(f"{DIGESTS} and {INDEX} differ")
     except (OSError, EOFError, ValueError, LookupError, TypeError) as error:
-        reason = " ".join(str(error).split())
-        raise DataError(f"{folder}: damaged ({reason}); delete it, it is made again") from error
+        raise DataError(
+            f"{folder}: damaged ({one_line(error)}); delete it, it is made again"
+        ) from error
     return Cache(pixels, index, digests)

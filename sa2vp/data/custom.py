@@ -17,6 +17,7 @@ from sa2vp.data.listing import SPLITS, DataError, FolderSource, Listing
 from sa2vp.data.readers.entries import check_name, make_split, read_bytes
 from sa2vp.data.tasks import CUSTOM_TRANSFORM, Task
 from sa2vp.files import write_file
+from sa2vp.text import one_line
 
 SPLIT_FILE = "sa2vp-split.csv"
 """Where a split that is made here is written down, so that it is used again."""
@@ -150,8 +151,7 @@ def _from_table(path: Path, root: Path) -> Listing:
     try:
         table = read(file)
     except Exception as error:  # damaged tables end in many kinds of errors
-        reason = " ".join(str(error).split())
-        raise DataError(f"{path}: cannot be read ({reason})") from error
+        raise DataError(f"{path}: cannot be read ({one_line(error)})") from error
     missing = [name for name in COLUMNS if name not in table.columns]
     if missing:
         raise DataError(f"{path}: no column {missing[0]}; expected {', '.join(COLUMNS)}")
