@@ -18,10 +18,10 @@ from pathlib import Path
 import numpy as np
 from filelock import FileLock
 from numpy.typing import NDArray
-from platformdirs import user_cache_path
 
 from sa2vp.data import cache_build
 from sa2vp.data.cache_build import DIGESTS, FORMAT_VERSION, INDEX, PIXELS
+from sa2vp.data.cache_dir import cache_root
 from sa2vp.data.decoding import UnreadableImagesError, blaming
 from sa2vp.data.every_image import attempting, collect
 from sa2vp.data.listing import DataError, ImageSource
@@ -151,6 +151,7 @@ def cache_folder(
 
     Raises:
         UnreadableImagesError: some images are not there; all of them.
+        DataError: the user has no cache folder, and gives none.
     """
 
     def stamp(name: str) -> str:
@@ -160,7 +161,7 @@ def cache_folder(
     stamps = collect(map(attempting(stamp), names))
     facts = [FORMAT_VERSION, *astuple(resizing), source.location, list(names), stamps]
     key = hashlib.sha256(json.dumps(facts).encode()).hexdigest()
-    return (cache_dir or user_cache_path("sa2vp")) / key
+    return cache_root(cache_dir) / key
 
 
 @contextmanager
