@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 from sklearn.model_selection import train_test_split
 
+from sa2vp.data.formats import SUFFIXES
 from sa2vp.data.listing import SPLITS, DataError, FolderSource, Listing
 from sa2vp.data.readers.entries import check_name, make_split, read_bytes
 from sa2vp.data.tasks import CUSTOM_TRANSFORM, Task
@@ -31,8 +32,6 @@ COLUMNS = ["path", "label", "split"]
 SEED = 0
 HELD_OUT = 0.4
 """Share of a folder's images that are not for training; half of them is val, half test."""
-
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")
 
 
 def custom_task(data: Path) -> Task:
@@ -100,7 +99,7 @@ def _class_folders(root: Path, folder: Path) -> pd.DataFrame:
         for of_class in sorted(folder.iterdir())
         if of_class.is_dir() and not of_class.name.startswith(".")
         for path in sorted(of_class.rglob("*"))
-        if path.suffix.lower() in IMAGE_SUFFIXES
+        if path.suffix.lower() in SUFFIXES
     ]
     if not rows:
         raise DataError(f"{folder}: no images in class folders; expected class/image.jpg")
