@@ -10,6 +10,7 @@ import typer
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from sa2vp.printing import Console
+from sa2vp.text import one_line
 
 # click's UsageError. Newer versions of Typer bring a click of their own and export neither; its
 # place above a class that Typer does export is the same in all of them.
@@ -34,7 +35,7 @@ def run(app: typer.Typer, name: str, arguments: list[str]) -> int:
 
 def refuse(name: str, problem: object) -> int:
     """Say in one line why a command cannot be followed; return its exit code."""
-    remarks.print(f"{name}: {' '.join(str(problem).split())}")
+    remarks.print(f"{name}: {one_line(problem)}")
     return 2
 
 

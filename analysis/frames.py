@@ -72,6 +72,9 @@ class Results:
         filesystem, root = _open(self.location)
         path = f"{root}/data-{suite}.json"
         try:
+            kind = filesystem.get_file_info(path).type
+            if kind not in (pa.fs.FileType.File, pa.fs.FileType.NotFound):
+                raise OSError("no regular file")
             with filesystem.open_input_file(path) as source:
                 noted = json.loads(source.read())
             return {task: [str(name) for name in data["classes"]] for task, data in noted.items()}
@@ -112,8 +115,8 @@ def read_results(location: str) -> Results:
         kind = filesystem.get_file_info(root).type
         if kind == pa.fs.FileType.NotFound:
             raise ResultsNotFoundError(f"there is no folder {location!r}")
-        if kind == pa.fs.FileType.File:
-            raise ResultsError(f"{location!r} is a file; expected the folder of a search's results")
+        if kind != pa.fs.FileType.Directory:
+            raise ResultsError(f"{location!r} is no folder; expected that of a search's results")
         runs, problems, single_files = read_folder(filesystem, f"{root}/runs", RUN_SCHEMA)
     except (pa.ArrowException, OSError) as error:
         raise ResultsError(f"cannot read {location!r}: {one_line(error)}") from error

@@ -1,8 +1,8 @@
-"""Files that are written whole or not at all, also where the power fails meanwhile.
+"""Files that are written whole or not at all, and read only where they are files.
 
 A file is written under a temporary name in its own folder, synced, renamed, and its folder is
 synced. Whoever looks, at any moment or after a crash of the machine, finds the old file or the new
-one. Every file that others read is written so.
+one, also where the power fails meanwhile. Every file that others read is written so.
 """
 
 from __future__ import annotations
@@ -10,10 +10,12 @@ from __future__ import annotations
 import errno
 import os
 import secrets
+import stat
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 
 TEMPORARY = ".sa2vp-"
 """How temporary names begin. Readers pass over names that begin with a dot."""
@@ -89,6 +91,35 @@ def sync_folder(folder: Path) -> None:
     except OSError as error:
         if error.errno not in _UNKNOWN_TO_FOLDERS:
             raise
+
+
+def open_regular(path: str | Path, most_mib: int) -> BinaryIO:
+    """Open a file to read; never waits, as opening a named pipe would.
+
+    Args:
+        path: which anybody may have made.
+        most_mib: that the file may have.
+
+    Raises:
+        OSError: it is not there, no regular file, or too large.
+    """
+    status = Path(path).stat()
+    if not stat.S_ISREG(status.st_mode):
+        raise OSError("no regular file")
+    if status.st_size > most_mib * 2**20:
+        raise OSError(f"larger than {most_mib} MiB")
+    # A pipe that has taken the file's place since then reads as empty.
+    return os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb")
+
+
+def read_regular(path: str | Path, most_mib: int) -> bytes:
+    """Read a file that :func:`open_regular` opens.
+
+    Raises:
+        OSError: as there.
+    """
+    with open_regular(path, most_mib) as file:
+        return file.read(most_mib * 2**20)
 
 
 def remove_leftovers(folder: Path) -> None:

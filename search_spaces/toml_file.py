@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import stat
 import sys
 import tomllib
 from collections.abc import Mapping, Sequence
@@ -12,6 +13,7 @@ from typing import Any
 from search_spaces.kinds import HYPERPARAMETERS, WHOLE, Choice, LogUniform, Range, TaskSpace
 
 EVERY_TASK = "*"
+_MAX_BYTES = 2**20
 _SHOWN = 300  # characters of a file's own text in a message
 
 
@@ -29,13 +31,28 @@ def read_toml(path: Path) -> tuple[str, dict[str, Any]]:
         TomlFileError: the file is missing or malformed.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = _text(path)
         return text, tomllib.loads(text)
     except RecursionError as error:
         raise TomlFileError(f"{path}: nested too deeply") from error
     except (OSError, ValueError) as error:  # also numbers of too many digits, or no UTF-8
         reason = getattr(error, "strerror", None) or error
         raise TomlFileError(f"{path}: {' '.join(str(reason).split())}") from error
+
+
+def _text(path: Path) -> str:
+    """Read a file; a pipe, whose other end may never write, and a huge file are not even opened.
+
+    Raises:
+        OSError: it is not there, or no regular file of a bearable size.
+        UnicodeDecodeError: it is no UTF-8.
+    """
+    status = path.stat()
+    if not stat.S_ISREG(status.st_mode):
+        raise OSError("no regular file")
+    if status.st_size > _MAX_BYTES:
+        raise OSError(f"larger than {_MAX_BYTES // 2**20} MiB")
+    return path.read_text(encoding="utf-8-sig")  # Windows's editors begin with a mark
 
 
 def read_spaces(

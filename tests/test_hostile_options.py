@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +18,7 @@ from sa2vp.use.command import main as use
 LONG = "x" * 5000
 DIGITS = ["--suite", "demo", "--tasks", "digits"]
 CIRCLE = "circle"
+PIPE = "pipe"
 
 
 def search(*arguments: str) -> int:
@@ -46,6 +48,11 @@ def tables(*arguments: str) -> int:
         (search, [*DIGITS, "--cache-dir", CIRCLE], "--cache-dir"),
         (search, [*DIGITS, "--spaces", CIRCLE], "--spaces"),
         (search, [*DIGITS, "--spaces", "."], "--spaces"),
+        (search, [*DIGITS, "--spaces", PIPE], "--spaces: pipe: no regular file"),
+        (search, [*DIGITS, "--results", PIPE], "--results"),
+        (search, [*DIGITS, "--checkpoint", PIPE], "--checkpoint"),
+        (search, ["--recipe", PIPE], "--recipe: pipe: no regular file"),
+        (search, ["--suite", "custom", "--data-dir", PIPE], "--data-dir"),
         (search, ["--recipe", LONG], "--recipe"),
         (search, ["--recipe", "\x1b[31m"], "--recipe"),
         (search, ["--suite", "custom", "--data-dir", LONG], "--data-dir"),
@@ -56,6 +63,7 @@ def tables(*arguments: str) -> int:
         (tables, ["--results", "s3://"], "--results"),
         (tables, ["--results", "foo://x"], "--results"),
         (tables, ["--results", CIRCLE], "--results"),
+        (tables, ["--results", PIPE], "--results"),
         (tables, ["--format", "csv", "--out", LONG], "--out"),
         (tables, ["--format", "html", "--out", ".", "--watch", "inf"], "--watch"),
         (tables, ["--format", "html", "--out", ".", "--watch", "nan"], "--watch"),
@@ -63,6 +71,10 @@ def tables(*arguments: str) -> int:
         (use, ["pack", "--results", "~nosuchuser/x"], "--results"),
         (use, ["card", LONG], "File name too long"),
         (use, ["card", CIRCLE], CIRCLE),
+        (use, ["card", PIPE], "no regular file"),
+        (use, ["predict", ".", "--model", PIPE], "no regular file"),
+        (use, ["explain", PIPE, "--task", "digits", "--out", "."], "pipe: no regular file"),
+        (use, ["explain", "none", "--task", "digits", "--out", "."], "none: no such file"),
         (use, ["predict", LONG, "--task", "digits"], "File name too long"),
         (use, ["export", "--task", "x", "--results", "~nosuchuser/x", "--out", "m.safetensors"],
          "--results"),
@@ -84,10 +96,11 @@ def test_one_line(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / CIRCLE).symlink_to(CIRCLE)
+    os.mkfifo(tmp_path / PIPE)  # which nobody ever writes to
     monkeypatch.setattr(sys, "argv", ["command", *arguments])
     assert (command() if command in (use, data) else command(*arguments)) == 2
     told = capsys.readouterr().err
     assert told.count("\n") == 1
     assert named in told
     assert "\x1b" not in told
-    assert [path.name for path in tmp_path.iterdir()] == [CIRCLE]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [CIRCLE, PIPE]

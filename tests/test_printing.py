@@ -16,7 +16,7 @@ from rows import epoch_row, run_row
 import command_line
 from sa2vp.printing import Console
 from sa2vp.results.store import ResultsStore
-from sa2vp.text import for_spreadsheets, printable
+from sa2vp.text import for_spreadsheets, one_line, printable
 from sa2vp.tuning.options import SearchOptions, make_plan
 from sa2vp.tuning.progress import Progress
 from sa2vp.tuning.record import RunRecord
@@ -78,6 +78,33 @@ def test_progress_shows_whatever_ended_a_run(tmp_path: Path, text: str, terminal
     assert printable(text) in found
     assert terminal or f"failed after 0 epochs ({printable(text)}); inter_dim 8" in found
     assert not controls(found)
+
+
+@pytest.mark.parametrize("joiner", ["\N{ZERO WIDTH JOINER}", "\N{ZERO WIDTH NON-JOINER}"])
+def test_what_words_and_emoji_are_spelled_with_stays(joiner: str) -> None:
+    text = f"می{joiner}خواهم 👩{joiner}🔬"
+    assert printable(text) == text
+    to = console(terminal=False)
+    to.print(text)
+    assert printed(to) == f"{text}\n"
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (ValueError("first\n   second \r\n\n\tthird"), "first second third"),
+        (ValueError("two  blanks"), "two  blanks"),
+        (ValueError(" \n"), "ValueError"),
+        (EOFError(), "EOFError"),
+    ],
+)
+def test_an_error_is_told_in_one_line(error: Exception, line: str) -> None:
+    assert one_line(error) == line
+
+
+def test_a_refusal_keeps_blanks(capsys: pytest.CaptureFixture[str]) -> None:
+    assert command_line.refuse("sa2vp", ValueError("two  blanks.png: no\n such file")) == 2
+    assert capsys.readouterr().err == "sa2vp: two  blanks.png: no such file\n"
 
 
 def test_a_refusal_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:

@@ -18,14 +18,15 @@ from pathlib import Path
 import numpy as np
 from filelock import FileLock
 from numpy.typing import NDArray
-from platformdirs import user_cache_path
 
 from sa2vp.data import cache_build
 from sa2vp.data.cache_build import DIGESTS, FORMAT_VERSION, INDEX, PIXELS
+from sa2vp.data.cache_dir import cache_root
 from sa2vp.data.decoding import UnreadableImagesError, blaming
 from sa2vp.data.every_image import attempting, collect
 from sa2vp.data.listing import DataError, ImageSource
 from sa2vp.data.resizing import Resizing
+from sa2vp.text import one_line
 
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -150,6 +151,7 @@ def cache_folder(
 
     Raises:
         UnreadableImagesError: some images are not there; all of them.
+        DataError: the user has no cache folder, and gives none.
     """
 
     def stamp(name: str) -> str:
@@ -159,7 +161,7 @@ def cache_folder(
     stamps = collect(map(attempting(stamp), names))
     facts = [FORMAT_VERSION, *astuple(resizing), source.location, list(names), stamps]
     key = hashlib.sha256(json.dumps(facts).encode()).hexdigest()
-    return (cache_dir or user_cache_path("sa2vp")) / key
+    return cache_root(cache_dir) / key
 
 
 @contextmanager
@@ -190,6 +192,7 @@ def _read(folder: Path) -> Cache:
         if digests.dtype != np.uint8 or digests.shape != (len(index), 32):
             raise ValueError(f"{DIGESTS} and {INDEX} differ")
     except (OSError, EOFError, ValueError, LookupError, TypeError) as error:
-        reason = " ".join(str(error).split())
-        raise DataError(f"{folder}: damaged ({reason}); delete it, it is made again") from error
+        raise DataError(
+            f"{folder}: damaged ({one_line(error)}); delete it, it is made again"
+        ) from error
     return Cache(pixels, index, digests)

@@ -67,10 +67,10 @@ def check_task(
         return _drawn(task)
     try:
         listing = read_task(task, Path(options.data_dir or "."))
+        names = listing.names(tuple(listing.splits))
+        facts = examine(listing.source, names, options.cache_path, progress)
     except DataError as error:
         return TaskReport(problems=[str(error)])
-    names = listing.names(tuple(listing.splits))
-    facts = examine(listing.source, names, options.cache_path, progress)
     return TaskReport(
         folder=str(listing.folder),
         images={split: len(images) for split, images in listing.splits.items()},

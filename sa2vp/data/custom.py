@@ -13,10 +13,12 @@ import numpy as np
 import pandas as pd
 from sklearn.model_selection import train_test_split
 
+from sa2vp.data.formats import SUFFIXES
 from sa2vp.data.listing import SPLITS, DataError, FolderSource, Listing
 from sa2vp.data.readers.entries import check_name, make_split, read_bytes
 from sa2vp.data.tasks import CUSTOM_TRANSFORM, Task
 from sa2vp.files import write_file
+from sa2vp.text import one_line
 
 SPLIT_FILE = "sa2vp-split.csv"
 """Where a split that is made here is written down, so that it is used again."""
@@ -30,8 +32,6 @@ COLUMNS = ["path", "label", "split"]
 SEED = 0
 HELD_OUT = 0.4
 """Share of a folder's images that are not for training; half of them is val, half test."""
-
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")
 
 
 def custom_task(data: Path) -> Task:
@@ -99,7 +99,7 @@ def _class_folders(root: Path, folder: Path) -> pd.DataFrame:
         for of_class in sorted(folder.iterdir())
         if of_class.is_dir() and not of_class.name.startswith(".")
         for path in sorted(of_class.rglob("*"))
-        if path.suffix.lower() in IMAGE_SUFFIXES
+        if path.suffix.lower() in SUFFIXES
     ]
     if not rows:
         raise DataError(f"{folder}: no images in class folders; expected class/image.jpg")
@@ -150,8 +150,7 @@ def _from_table(path: Path, root: Path) -> Listing:
     try:
         table = read(file)
     except Exception as error:  # damaged tables end in many kinds of errors
-        reason = " ".join(str(error).split())
-        raise DataError(f"{path}: cannot be read ({reason})") from error
+        raise DataError(f"{path}: cannot be read ({one_line(error)})") from error
     missing = [name for name in COLUMNS if name not in table.columns]
     if missing:
         raise DataError(f"{path}: no column {missing[0]}; expected {', '.join(COLUMNS)}")

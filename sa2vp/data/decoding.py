@@ -14,7 +14,7 @@ from sa2vp.data.formats import FORMATS, as_rgb, check_pixels
 from sa2vp.data.listing import DataError, ImageSource
 from sa2vp.data.resizing import Resizing
 from sa2vp.disk_errors import is_refusal
-from sa2vp.text import printable
+from sa2vp.text import one_line, printable
 
 NAMED = 5
 """Unreadable images that a message names; the others it counts."""
@@ -120,5 +120,4 @@ def _reason(error: Exception, name: str) -> str:
         return f"no image of a known format ({', '.join(FORMATS)})"
     if isinstance(error, OSError) and error.strerror is not None:
         return error.strerror
-    line = " ".join(str(error).split()) or type(error).__name__
-    return line.removeprefix(f"{name}: ")
+    return one_line(error).removeprefix(f"{name}: ")

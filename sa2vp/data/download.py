@@ -8,6 +8,7 @@ from pathlib import Path
 from sa2vp.data.folders import find_folder
 from sa2vp.data.listing import DataError
 from sa2vp.data.tasks import Task
+from sa2vp.text import one_line
 
 
 def _cifar10(folder: Path) -> None:
@@ -78,10 +79,9 @@ def download_missing(tasks: Sequence[Task], data_dir: Path, say: Callable[[str],
                 folder.mkdir(parents=True, exist_ok=True)
                 DOWNLOADS[task.format](folder)
             except (OSError, RuntimeError) as error:  # as torchvision and urllib raise
-                reason = " ".join(str(error).split())
                 raise DataError(
-                    f"{task.suite}/{task.name}: cannot be downloaded ({reason}); fetch it by hand, "
-                    "as docs/data.md says"
+                    f"{task.suite}/{task.name}: cannot be downloaded ({one_line(error)}); "
+                    "fetch it by hand, as docs/data.md says"
                 ) from error
 
 

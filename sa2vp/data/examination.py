@@ -10,8 +10,8 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 import pandas as pd
-from platformdirs import user_cache_path
 
+from sa2vp.data.cache_dir import cache_root
 from sa2vp.data.decoding import UnreadableImageError, blaming
 from sa2vp.data.every_image import in_threads
 from sa2vp.data.formats import as_rgb
@@ -52,6 +52,9 @@ def examine(
 
     Returns:
         The facts of each image, by name.
+
+    Raises:
+        DataError: the user has no cache folder, and gives none.
     """
     memory = _memory(source, cache_dir)
     known = _recall(memory)
@@ -92,7 +95,7 @@ def _memory(source: ImageSource, cache_dir: Path | None) -> Path | None:
     if not source.location:
         return None
     key = hashlib.sha256(os.fsencode(source.location)).hexdigest()[:32]
-    return (cache_dir or user_cache_path("sa2vp")) / "examined" / f"{key}.parquet"
+    return cache_root(cache_dir) / "examined" / f"{key}.parquet"
 
 
 def _recall(memory: Path | None) -> dict[str, Facts]:

@@ -1,41 +1,11 @@
-"""Files of datasets, which anybody may have written: regular ones of a bearable size alone."""
+"""Files of datasets: how large they may be, and how a change of one is noticed."""
 
 from __future__ import annotations
 
-import os
-import stat
 from pathlib import Path
-from typing import BinaryIO
 
 MAX_MIB = 256
 """Of an image, a list, or a file that holds all images of a split."""
-
-_MAX_BYTES = MAX_MIB * 2**20
-
-
-def open_regular(path: str | Path) -> BinaryIO:
-    """Open a file to read; never waits, as opening a named pipe would.
-
-    Raises:
-        OSError: it is not there, no regular file, or too large.
-    """
-    status = Path(path).stat()
-    if not stat.S_ISREG(status.st_mode):
-        raise OSError("no regular file")
-    if status.st_size > _MAX_BYTES:
-        raise OSError(f"larger than {MAX_MIB} MiB")
-    # A pipe that has taken the file's place since then reads as empty.
-    return os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb")
-
-
-def read_regular(path: str | Path) -> bytes:
-    """Read a file that :func:`open_regular` opens.
-
-    Raises:
-        OSError: as there.
-    """
-    with open_regular(path) as file:
-        return file.read(_MAX_BYTES)
 
 
 def state_of(path: str | Path) -> str:

@@ -18,6 +18,12 @@ from PIL.TiffImagePlugin import (
 FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "BMP", "PPM", "TIFF")
 """By content, not by name. Pillow knows more, some of which start other programs."""
 
+SUFFIXES = (
+    ".jpg", ".jpeg", ".png", ".gif", ".webp", ".bmp", ".ppm", ".pgm", ".pbm", ".pnm", ".tif",
+    ".tiff",
+)  # fmt: skip
+"""Of the files that count as images where a folder is looked through, in small letters."""
+
 MAX_PIXELS = 89_478_485
 """Height times width. Pillow warns of more, which would fill the memory as RGB."""
 

@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from sa2vp.data.files import open_regular, read_regular, state_of
+from sa2vp.data.files import MAX_MIB, state_of
 from sa2vp.data.formats import open_image
+from sa2vp.files import open_regular, read_regular
 from sa2vp.text import printable
 
 SPLITS = ("train", "val", "test")
@@ -122,12 +123,12 @@ class FolderSource(ImageSource):
     @contextmanager
     def open(self, name: str) -> Iterator[Image.Image]:
         """Open an image file."""
-        with open_regular(self.path(name)) as file, open_image(file) as image:
+        with open_regular(self.path(name), MAX_MIB) as file, open_image(file) as image:
             yield image
 
     def read(self, name: str) -> tuple[bytes, Image.Image]:
         """Read a file and open the image from what was read."""
-        content = read_regular(self.path(name))
+        content = read_regular(self.path(name), MAX_MIB)
         return content, open_image(BytesIO(content))
 
     def stamp(self, name: str) -> str:

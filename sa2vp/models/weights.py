@@ -14,6 +14,7 @@ from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
 
 from sa2vp.models.suitability import BackboneError
+from sa2vp.text import one_line
 
 SUFFIXES = (".npz", ".pth", ".pt", ".bin", ".safetensors")
 """``.npz`` is the JAX layout of ViTs; the others hold a state dict, timm's or the official one."""
@@ -48,8 +49,7 @@ def load_weights(backbone: BackboneT, path: Path, name: str) -> BackboneT:
     except BackboneError:
         raise
     except Exception as error:  # damaged files end in many kinds of errors
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise BackboneError(f"{path}: not the weights of {name}: {reason}") from error
+        raise BackboneError(f"{path}: not the weights of {name}: {one_line(error)}") from error
     return backbone
 
 

@@ -10,8 +10,10 @@ from contextlib import nullcontext
 
 import ray
 import torch
+from ray.exceptions import AuthenticationError, RayError
 
 from sa2vp.printing import Console
+from sa2vp.text import one_line
 from sa2vp.training.precision import choose_precision
 from sa2vp.tuning.errors import PlanError
 from sa2vp.tuning.local_ray import private_cluster
@@ -39,7 +41,8 @@ def start_ray(
         num_cpus: cores that a cluster started here counts; by default the machine's.
 
     Raises:
-        PlanError: no cluster answers at the address, or a new one would not be this user's alone.
+        PlanError: no cluster answers at the address, it asks for its token, or a new one would not
+            be this user's alone.
     """
     for name, value in _QUIET.items():
         os.environ.setdefault(name, value)
@@ -54,8 +57,15 @@ def start_ray(
             )
     except PlanError:
         raise
-    except (ConnectionError, ValueError) as error:
-        raise PlanError("--address", f"no Ray cluster at {address!r}: {error}") from error
+    except AuthenticationError as error:
+        raise PlanError(
+            "--address",
+            f"the Ray cluster at {address!r} asks for its token; write that into a file, and set "
+            "RAY_AUTH_MODE=token and RAY_AUTH_TOKEN_PATH to the file",
+        ) from error
+    except (RayError, ConnectionError, ValueError, RuntimeError) as error:
+        reason = one_line(error)
+        raise PlanError("--address", f"no Ray cluster at {address!r}: {reason}") from error
     if context.dashboard_url:
         console.print(f"Dashboard: http://{context.dashboard_url}")
         console.print("  its token: ray get-auth-token")

@@ -12,6 +12,7 @@ from pathlib import Path
 import ray
 from ray._private import ray_constants
 
+from sa2vp.text import one_line
 from sa2vp.tuning.errors import PlanError
 
 TOKEN_FILE = Path(".ray") / "auth_token"
@@ -73,17 +74,18 @@ def keep_token_private() -> None:
     """
     if os.environ.get("RAY_AUTH_TOKEN") or os.environ.get("RAY_AUTH_TOKEN_PATH"):
         return
-    file = Path.home() / TOKEN_FILE
+    file = Path("~") / TOKEN_FILE
     try:
+        file = file.expanduser()
         file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         _close(file.parent, 0o700)
         if not file.exists():
             _make_token(file)
         _close(file, 0o600)
-    except OSError as error:
+    except (OSError, RuntimeError) as error:  # the latter where there is no home folder
         raise PlanError(
             str(file),
-            f"cannot be made a file that only you read ({error}); "
+            f"cannot be made a file that only you read ({one_line(error)}); "
             "write a token into another one and set RAY_AUTH_TOKEN_PATH to it",
         ) from error
 
@@ -94,13 +96,27 @@ def _close(path: Path, mode: int) -> None:
 
 
 def _make_token(file: Path) -> None:
-    """Write a new token, whole or not at all; one that another search has just made stays."""
+    """Write a new token, whole or not at all; one that another search has just made stays.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    token = secrets.token_hex(32)
     made = file.with_name(f".{file.name}-{os.getpid()}")
     try:
-        descriptor = os.open(made, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w") as stream:
-            stream.write(secrets.token_hex(32))
-        with suppress(FileExistsError):
+        _write_new(made, token)
+        try:
             file.hardlink_to(made)
+        except FileExistsError:
+            return
+        except OSError:  # some file systems know no hard links
+            with suppress(FileExistsError):
+                _write_new(file, token)
     finally:
         made.unlink(missing_ok=True)
+
+
+def _write_new(file: Path, token: str) -> None:
+    descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w") as stream:
+        stream.write(token)

@@ -17,6 +17,7 @@ from safetensors import SafetensorError, safe_open
 from sa2vp.results.schema import RunRow
 from sa2vp.tuning.limits import MAX_IMAGE_SIZE, MAX_SEED
 from sa2vp.use.errors import UseError
+from sa2vp.use.files import missing
 from search_spaces.kinds import MAX_COUNT, MAX_DIM
 
 CARD_KEY = "sa2vp_card"
@@ -132,7 +133,7 @@ def read_card(path: Path) -> Card:
         UseError: there is no such file, it is damaged, or no export of this project.
     """
     if not path.is_file():
-        raise UseError(f"{path}: no such file; `sa2vp export` writes one")
+        raise UseError(f"{path}: {missing(path)}; `sa2vp export` writes one")
     try:
         with safe_open(path, framework="numpy") as file:  # the arrays are not read
             metadata = file.metadata() or {}

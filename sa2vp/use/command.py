@@ -16,7 +16,7 @@ from command_line import counting, refuse, remarks, run
 from sa2vp.printing import Console
 from sa2vp.use.card import Card, read_card
 from sa2vp.use.errors import UseError
-from sa2vp.use.files import check_target
+from sa2vp.use.files import check_target, missing
 from sa2vp.use.source import Source
 
 console = Console(soft_wrap=True)
@@ -199,7 +199,7 @@ def overlay_files(images: Sequence[Path], folder: Path) -> dict[Path, Path]:
     targets: dict[Path, Path] = {}
     for image in images:
         if not image.is_file():
-            raise UseError(f"{image}: no such file")
+            raise UseError(f"{image}: {missing(image)}")
         target = folder / f"{image.stem}.overlay.png"
         if target in targets.values():
             raise UseError(

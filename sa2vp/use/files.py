@@ -30,6 +30,11 @@ def check_target(path: Path, suffixes: Collection[str], *, overwrite: bool) -> N
         raise UseError(f"--out: {path} exists; choose another file, or replace it with --overwrite")
 
 
+def missing(path: Path) -> str:
+    """Say what is wrong with a path that leads to no regular file."""
+    return "no regular file" if path.exists() else "no such file"
+
+
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
     """Give a temporary path beside the target, and rename it when everything is written.

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from torch import Tensor
-from torchvision.datasets.folder import IMG_EXTENSIONS
 
 from sa2vp.data.cropping import gather_crops
 from sa2vp.data.decoding import decode
+from sa2vp.data.formats import SUFFIXES
 from sa2vp.data.listing import FolderSource
 from sa2vp.data.resizing import Resizing
 from sa2vp.data.transforms import Normalise
@@ -56,17 +56,17 @@ def find_images(folder: Path) -> ImageFolder:
             reason = _objection(path, root)
             if reason is not None:
                 skipped[_relative(path, root)] = reason
-            elif path.is_file() and path.suffix.lower() in IMG_EXTENSIONS:
+            elif path.is_file() and path.suffix.lower() in SUFFIXES:
                 paths.append(_relative(path, root))
     if not paths and not skipped:
-        raise UseError(f"{folder}: no image in it; images end in {', '.join(IMG_EXTENSIONS)}")
+        raise UseError(f"{folder}: no image in it; images end in {', '.join(SUFFIXES)}")
     return ImageFolder(root, sorted(paths), dict(sorted(skipped.items())))
 
 
 def _objection(path: Path, root: Path) -> str | None:
     """Say why a file or folder that may matter is left out."""
     leads_out = path.is_symlink() and not Path(os.path.realpath(path)).is_relative_to(root)
-    named_image = path.suffix.lower() in IMG_EXTENSIONS
+    named_image = path.suffix.lower() in SUFFIXES
     if leads_out and (named_image or path.is_dir()):
         return "a link that leads out of the folder"
     if not named_image or path.is_dir():

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from sa2vp.use.card import read_card
 from sa2vp.use.errors import UseError
+from sa2vp.use.files import missing
 
 if TYPE_CHECKING:
     from sa2vp.models import SA2VP
@@ -45,8 +46,9 @@ class Source:
             if self.results is not None:
                 raise UseError("--results: goes with --task or --run; leave it out with --model")
             read_card(self.model)
-        if self.backbone_checkpoint is not None and not self.backbone_checkpoint.is_file():
-            raise UseError(f"--backbone-checkpoint: no such file: {self.backbone_checkpoint}")
+        weights = self.backbone_checkpoint
+        if weights is not None and not weights.is_file():
+            raise UseError(f"--backbone-checkpoint: {missing(weights)}: {weights}")
 
     def load_export(self) -> Export:
         """Load what the model has learned.

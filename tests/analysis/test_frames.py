@@ -1,5 +1,6 @@
 """Reading results: damaged, foreign, temporary and changing files."""
 
+import os
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -119,7 +120,7 @@ def test_a_missing_folder_and_a_file_are_told_apart(tmp_path: Path) -> None:
     with pytest.raises(ResultsNotFoundError, match="nowhere"):
         read_results(str(tmp_path / "nowhere"))
     (tmp_path / "file").touch()
-    with pytest.raises(ResultsError, match="is a file"):
+    with pytest.raises(ResultsError, match="is no folder"):
         read_results(str(tmp_path / "file"))
 
 
@@ -184,3 +185,10 @@ def test_names_of_classes_are_read_and_a_damaged_file_is_named(demo_folder: Path
         noted.write_text(damaged)
         assert results.class_names("demo") == {}
     assert any("data-demo.json: left out, no names of classes" in w for w in results.warnings)
+
+
+def test_a_pipe_in_the_place_of_the_names_of_classes_is_not_waited_for(demo_folder: Path) -> None:
+    os.mkfifo(demo_folder / "data-demo.json")
+    results = read_results(str(demo_folder))
+    assert results.class_names("demo") == {}
+    assert any("no names of classes: no regular file" in found for found in results.warnings)

@@ -228,7 +228,7 @@ def test_final_runs_that_all_failed_still_give_a_table(
     ("arguments", "parts"),
     [
         (["--results", "ftpx://host/results"], ["--results", "ftpx"]),
-        (["--results", "pyproject.toml"], ["--results", "is a file"]),
+        (["--results", "pyproject.toml"], ["--results", "is no folder"]),
         (["--out", "tables"], ["--out", "--format", "md, latex, csv, parquet, html"]),
         (["--format", "parquet"], ["--format", "add --out"]),
         (["--watch", "5"], ["--watch", "--format html", "--out"]),

@@ -14,6 +14,7 @@ from PIL import Image
 
 from sa2vp.data.cache import cache_folder, open_cache, plan_cache
 from sa2vp.data.decoding import UnreadableImagesError, decode
+from sa2vp.data.examination import examine
 from sa2vp.data.listing import ArraySource, DataError, FolderSource
 from sa2vp.data.resizing import Resizing
 
@@ -145,6 +146,30 @@ def test_the_users_cache_folder_is_the_default(
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "home"))
     open_cache(FolderSource(folder), names_in(folder), CROP)
     assert len(list((tmp_path / "home" / "sa2vp").glob("*/pixels.u8"))) == 1
+
+
+@pytest.mark.parametrize("unknown", [True, False], ids=["raised", "left as it is"])
+def test_without_a_home_folder_the_option_is_named(
+    tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch, unknown: bool
+) -> None:
+    """As of a user whom the system does not know, with and without an answer of platformdirs."""
+
+    def nowhere(_: str) -> Path:
+        if unknown:
+            raise RuntimeError("could not determine the home directory")
+        return Path("~/.cache/sa2vp")
+
+    monkeypatch.setattr("sa2vp.data.cache_dir.user_cache_path", nowhere)
+    monkeypatch.chdir(tmp_path)
+    names = names_in(folder)
+    for need in (
+        lambda cache_dir: open_cache(FolderSource(folder), names, CROP, cache_dir),
+        lambda cache_dir: examine(FolderSource(folder), names, cache_dir),
+    ):
+        with pytest.raises(DataError, match=r"^you have no home folder .* --cache-dir$"):
+            need(None)
+        assert len(need(tmp_path / "given")) == len(names)
+    assert not (tmp_path / "~").exists()
 
 
 def test_all_unreadable_images_are_reported_and_nothing_is_kept(tmp_path: Path) -> None:

@@ -89,6 +89,17 @@ def test_broken_data_are_explained_in_one_line(
     assert "\n" not in problem
 
 
+def test_a_user_without_a_home_folder_is_told_so(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def nowhere(_: str) -> Path:
+        raise RuntimeError("could not determine the home directory")
+
+    monkeypatch.setattr("sa2vp.data.cache_dir.user_cache_path", nowhere)
+    (problem,) = check_task(VTAB, DataOptions(data_dir=str(home / "data"))).problems
+    assert problem.endswith("--cache-dir")
+
+
 def test_every_unreadable_image_is_named(home: Path) -> None:
     paths = sorted((home / "data" / IMAGES).rglob("*.jpg"))
     for path in paths:

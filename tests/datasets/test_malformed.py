@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import json
 import os
@@ -293,6 +294,18 @@ def test_a_list_that_is_no_plain_file(
         path.write_bytes(whole)
     assert str(refused.value).startswith(f"{path}: {told}")
     assert str(refused.value).isprintable()
+
+
+@pytest.mark.parametrize("name", ["vtab-1k/dtd", "fgvc/cub200", "hta/food101", "custom/mine"])
+def test_a_mark_of_the_byte_order_is_passed_over(home: Path, name: str) -> None:
+    path = home / LISTS[name]
+    whole, expected = path.read_bytes(), read_named(name, home)
+    path.write_bytes(codecs.BOM_UTF8 + whole)
+    try:
+        found = read_named(name, home)
+    finally:
+        path.write_bytes(whole)
+    assert list(map(pairs, found.splits.values())) == list(map(pairs, expected.splits.values()))
 
 
 ODD_NAMES = {

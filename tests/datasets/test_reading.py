@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from small_datasets import small_task, write_fgvc, write_image, write_vtab
 
-from sa2vp.data.custom import SPLIT_FILE, custom_task
+from sa2vp.data.custom import SPLIT_FILE, custom_task, list_custom
 from sa2vp.data.listing import SPLITS, DataError, SplitList
 from sa2vp.data.reading import read_task
 
@@ -121,6 +121,16 @@ def write_class_folders(folder: Path, count: int = 10) -> None:
     for offset, name in enumerate(["cat", "dog"]):
         for number in range(count):
             write_image(folder / name / f"{number}.png", 100 * offset + number)
+
+
+def test_every_format_counts_in_class_folders(tmp_path: Path) -> None:
+    names = ["0.gif", "1.pbm", "2.PNM", "3.webp", "4.tif", "5.bmp"]
+    for place in [f"{split}/cat" for split in ("train", "val", "test")]:
+        (tmp_path / place).mkdir(parents=True)
+        for name in [*names, "notes.txt"]:
+            (tmp_path / place / name).touch()
+    splits = list_custom(tmp_path).splits
+    assert splits["val"].names == [f"val/cat/{name}" for name in names]
 
 
 def test_a_folder_without_splits_is_divided_once(tmp_path: Path) -> None:

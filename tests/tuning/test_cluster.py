@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import ipaddress
 import json
 import os
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ray.exceptions import AuthenticationError, RayError
 from rich.console import Console
 from searches import ROOT
 
@@ -129,6 +131,35 @@ def test_a_joined_cluster_stays_as_it_is(monkeypatch: pytest.MonkeyPatch, tmp_pa
     assert not (tmp_path / ".ray").exists()
 
 
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (
+            AuthenticationError("no token.\nSee elsewhere"),
+            "--address: the Ray cluster at '192.0.2.1:6379' asks for its token; .*TOKEN_PATH",
+        ),
+        (RayError("two\n  lines"), "--address: no Ray cluster at '192.0.2.1:6379': two lines$"),
+    ],
+    ids=["token", "other"],
+)
+def test_a_cluster_that_refuses_is_named_with_the_option(
+    monkeypatch: pytest.MonkeyPatch, error: RayError, told: str
+) -> None:
+    def init(**_: object) -> None:
+        raise error
+
+    monkeypatch.setattr("ray.init", init)
+    with pytest.raises(PlanError, match=told) as refused:
+        start_ray(Console(quiet=True), "192.0.2.1:6379", verbose=False)
+    assert "\n" not in str(refused.value)
+
+
+def test_an_address_of_an_unknown_kind_is_refused() -> None:
+    with pytest.raises(PlanError, match=r"^--address: no Ray cluster at 'foo://x': .*foo") as told:
+        start_ray(Console(quiet=True), "foo://x", verbose=False)
+    assert "\n" not in str(told.value)
+
+
 def mode(path: Path) -> int:
     return path.stat().st_mode & 0o777
 
@@ -173,6 +204,32 @@ def test_a_token_that_cannot_be_closed_is_refused_by_file(token_file: Path) -> N
     token_file.parent.write_text("a file in the folder's place")
     with pytest.raises(PlanError, match=r"^\S+auth_token: cannot be made .*RAY_AUTH_TOKEN_PATH"):
         start_ray(Console(quiet=True), None, verbose=False)
+
+
+def test_a_user_without_a_home_folder_is_told_so(
+    token_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unknown(_: int) -> object:
+        raise KeyError
+
+    monkeypatch.delenv("HOME")
+    monkeypatch.setattr("pwd.getpwuid", unknown)
+    with pytest.raises(PlanError, match=r"^~/\.ray/auth_token: cannot .*RAY_AUTH_TOKEN_PATH"):
+        start_ray(Console(quiet=True), None, verbose=False)
+    assert not token_file.parent.exists()
+
+
+def test_a_token_is_made_where_there_are_no_hard_links(
+    token_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def link(*_: object) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(Path, "hardlink_to", link)
+    keep_token_private()
+    assert len(token_file.read_text()) == 64
+    assert (mode(token_file.parent), mode(token_file)) == (0o700, 0o600)
+    assert list(token_file.parent.iterdir()) == [token_file]
 
 
 def test_a_cluster_that_others_would_reach_is_ended_and_refused(

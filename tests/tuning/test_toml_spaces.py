@@ -123,7 +123,7 @@ def test_tables_of_tasks_that_are_not_searched_now_are_passed_over(tmp_path: Pat
         (
             "inter_weight = [0.5, 1]",
             f"inter_weight = [{', '.join(map(str, range(2, 999)))}]",
-            r"mine\.toml:15: first has inter_weight.{,300}$",
+            r"mine\.toml:15: initial has inter_weight.{,300}$",
         ),
         ("low = 1e-3", "low = nan", r"mine\.toml:13: lr: nan is no number above 0"),
         ("lr = 1e-3, batch_size = 40 }", "batch_size = 40 }", r"mine\.toml:15: initial sets"),
@@ -139,6 +139,19 @@ def test_a_bad_file_is_refused_by_line(tmp_path: Path, old: str, new: str, messa
     with pytest.raises(TomlFileError, match=message) as refused:
         read_spaces(write(tmp_path, GOOD.replace(old, new)), TASKS)
     assert "\n" not in str(refused.value)
+
+
+def test_a_mark_of_the_byte_order_is_passed_over(tmp_path: Path) -> None:
+    path = write(tmp_path, "\ufeff" + GOOD)
+    assert set(read_spaces(path, TASKS)) == set(TASKS)
+
+
+def test_a_huge_file_is_refused(tmp_path: Path) -> None:
+    path = write(tmp_path, "#" * 2**20)
+    assert read_spaces(path, TASKS) == {}
+    path.write_text("#" * (2**20 + 1))
+    with pytest.raises(TomlFileError, match=r"mine\.toml: larger than 1 MiB$"):
+        read_spaces(path, TASKS)
 
 
 def test_a_missing_file_is_refused(tmp_path: Path) -> None:

@@ -32,6 +32,13 @@ def test_folders_below_are_searched_and_paths_are_sorted(tmp_path: Path) -> None
     assert found.skipped == {}
 
 
+def test_every_format_is_found_by_its_suffix(tmp_path: Path) -> None:
+    names = ["a.gif", "b.PBM", "c.pnm", "d.tiff", "e.pgm", "f.ppm"]
+    for name in names:
+        Image.new("1", (3, 2)).save(tmp_path / name)
+    assert find_images(tmp_path).paths == names
+
+
 def test_nothing_outside_the_folder_is_reached(tmp_path: Path) -> None:
     outside, inside = tmp_path / "outside", tmp_path / "inside"
     secret = make_image(outside / "secret.png")

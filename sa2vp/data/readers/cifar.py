@@ -15,6 +15,7 @@ from sa2vp.data.listing import DataError, Listing
 from sa2vp.data.readers.arrays import Labelled, check_labelled, list_arrays, together
 from sa2vp.data.readers.entries import read_bytes
 from sa2vp.data.tasks import Task
+from sa2vp.text import one_line
 
 SIDE = 32
 
@@ -71,8 +72,7 @@ def _unpickle(path: Path) -> dict[str, Any]:
     try:
         content = _ArraysOnly(file, encoding="latin1").load()  # Python 2 wrote them
     except Exception as error:  # damaged pickles end in many kinds of errors
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise DataError(f"{path}: cannot be read ({reason}); download it again") from error
+        raise DataError(f"{path}: cannot be read ({one_line(error)}); download it again") from error
     if not isinstance(content, dict):
         raise DataError(f"{path}: is no batch of a CIFAR; download it again")
     return content

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from sa2vp.data.files import read_regular
+from sa2vp.data.files import MAX_MIB
 from sa2vp.data.listing import DataError, SplitList
 from sa2vp.data.tasks import Task
+from sa2vp.files import read_regular
 
 
 def read_text(path: Path) -> str:
@@ -20,7 +21,7 @@ def read_text(path: Path) -> str:
         DataError: it is missing, or no UTF-8 text.
     """
     try:
-        return read_bytes(path).decode()
+        return read_bytes(path).decode("utf-8-sig")  # some editors begin with a mark
     except UnicodeDecodeError as error:
         raise DataError(f"{path}: cannot be read as UTF-8 text ({error})") from error
 
@@ -32,7 +33,7 @@ def read_bytes(path: Path) -> bytes:
         DataError: it is missing, or cannot be read.
     """
     try:
-        return read_regular(path)
+        return read_regular(path, MAX_MIB)
     except FileNotFoundError:
         raise DataError(f"{path}: no such file") from None
     except OSError as error:

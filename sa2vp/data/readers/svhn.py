@@ -13,6 +13,7 @@ from sa2vp.data.listing import DataError, Listing
 from sa2vp.data.readers.arrays import Labelled, check_labelled, list_arrays
 from sa2vp.data.readers.entries import read_bytes
 from sa2vp.data.tasks import Task
+from sa2vp.text import one_line
 
 FILES = ("train_32x32.mat", "test_32x32.mat")
 
@@ -36,7 +37,6 @@ def _read(path: Path, task: Task) -> Labelled:
         if images.ndim != 4 or labels.ndim != 2 or labels.shape[1] != 1:
             raise ValueError(f"X has the shape {images.shape}, y {labels.shape}")
     except Exception as error:  # damaged files end in many kinds of errors
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise DataError(f"{path}: cannot be read ({reason}); download it again") from error
+        raise DataError(f"{path}: cannot be read ({one_line(error)}); download it again") from error
     digits = np.where(labels[:, 0] == 10, 0, labels[:, 0])  # MATLAB counts from 1: 10 is a zero
     return check_labelled(path, task, np.ascontiguousarray(images.transpose(3, 0, 1, 2)), digits)
