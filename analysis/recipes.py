@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-import re
 
 import pandas as pd
 
+from analysis.names import file_stem
 from analysis.tables import counted_runs
 from sa2vp.text import printable
 
@@ -69,4 +69,4 @@ def _number(value: float) -> str:
 
 def recipe_name(suite: str, task: str, backbone: str) -> str:
     """Name the file of a task's recipe; names of tasks and backbones may hold any character."""
-    return re.sub(r"[^\w.-]+", "-", f"{suite}-{task}-{backbone}.toml")
+    return f"{file_stem(suite, task, backbone)}.toml"

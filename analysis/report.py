@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 import textwrap
 
 import pandas as pd
 
 from analysis.frames import Results
 from analysis.layout import Column, Table
+from analysis.names import file_stem
 from analysis.noise import with_noise
 from analysis.occupancy import Occupancy, occupancy
 from analysis.paper_report import METHOD_TABLES, paper_table, stated_means_table, table_of_settings
@@ -252,9 +252,7 @@ def _search_tables(results: Results, runs: pd.DataFrame, published: pd.DataFrame
 def _titled(kind: str, runs: pd.DataFrame) -> tuple[str, str]:
     """Make a table's title, and its name, from the suite and backbone that its runs share."""
     suite, backbone = runs["suite"].iloc[0], runs["backbone"].iloc[0]
-    # The name becomes a file's, and a timm backbone may be called hf-hub:owner/model.
-    name = re.sub(r"[^\w.-]+", "-", f"{kind}-{suite}-{backbone}")
-    return f"{suite} on backbone {backbone}: {kind}", name
+    return f"{suite} on backbone {backbone}: {kind}", file_stem(kind, suite, backbone)
 
 
 def _busy_note(busy: Occupancy) -> str:

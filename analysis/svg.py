@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -55,7 +56,9 @@ def drawing(title: str, height: float = HEIGHT) -> Iterator[tuple[Axes, Callable
         Where to draw, and what gives the SVG's text once it is drawn.
     """
     title = printable(title)
-    with mpl.rc_context({**_STYLE, "svg.hashsalt": title}):
+    with mpl.rc_context({**_STYLE, "svg.hashsalt": title}), warnings.catch_warnings():
+        # The page's fonts draw the text; Matplotlib's, which may lack letters, only measure it.
+        warnings.filterwarnings("ignore", r"Glyph .* missing from font")
         figure = Figure(figsize=(WIDTH, height), layout="constrained")
         FigureCanvasSVG(figure)
         yield figure.subplots(), lambda: _inline(figure, title)

@@ -23,8 +23,13 @@ TEMPORARY = ".sa2vp-"
 LEFT_AFTER_SECONDS = 24 * 3600
 """A temporary file that nobody has written to for so long was left by a process that was killed."""
 
-_UNKNOWN_TO_FOLDERS = (errno.EINVAL, errno.ENOTSUP)
-"""What file systems answer that cannot sync a folder; they have nothing else to offer."""
+_UNSYNCABLE = (errno.EINVAL, errno.ENOTSUP, errno.EACCES)
+"""What is answered where a folder cannot be synced, though files can be made in it.
+
+The first two are those of file systems that know no such thing. The last is that of a folder in
+which this user may write, but whose files he may not list: to be synced, it has to be opened for
+reading. Nothing else is to be had there.
+"""
 
 
 def write_file(path: Path, content: bytes) -> None:
@@ -89,7 +94,7 @@ def sync_folder(folder: Path) -> None:
     try:
         sync(folder)
     except OSError as error:
-        if error.errno not in _UNKNOWN_TO_FOLDERS:
+        if error.errno not in _UNSYNCABLE:
             raise
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import threading
 from pathlib import Path
@@ -62,6 +63,38 @@ def test_the_test_notices_what_is_not_synced(tmp_path: Path) -> None:
     assert (tmp_path / "kept" / "file").read_bytes() == b""
     last[-1].cut(tmp_path / "lost", lambda _: False)
     assert (tmp_path / "lost" / "file").read_bytes() == OLD
+
+
+def test_a_folder_that_may_be_written_but_not_listed_will_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = os.open
+
+    def refuse(path: Path, *options: int) -> int:
+        if Path(path) == tmp_path:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        return opened(path, *options)
+
+    monkeypatch.setattr(os, "open", refuse)
+    make_folder(tmp_path / "a" / "b")
+    write_file(tmp_path / "file", NEW)
+    assert (tmp_path / "a" / "b").is_dir()
+    assert (tmp_path / "file").read_bytes() == NEW
+
+
+def test_what_is_no_matter_of_folders_is_raised(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = os.open
+
+    def fail(path: Path, *options: int) -> int:
+        if Path(path) == tmp_path:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return opened(path, *options)
+
+    monkeypatch.setattr(os, "open", fail)
+    with pytest.raises(OSError, match="Input/output error"):
+        make_folder(tmp_path / "a")
 
 
 def test_nothing_is_left_of_what_failed(tmp_path: Path) -> None:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import combinations
 from pathlib import Path
 
 from sa2vp.data.examination import Facts, examine
 from sa2vp.data.fingerprint import Manifest, make_manifest, manifest_of_drawn
-from sa2vp.data.listing import DataError, Listing, SplitList
+from sa2vp.data.listing import OUTSIDE, DataError, Listing, SplitList
 from sa2vp.data.loading import load_task
 from sa2vp.data.options import DataOptions
 from sa2vp.data.reading import read_task
@@ -78,7 +78,7 @@ def check_task(
         classes_in_train=len(set(listing.splits["train"].labels.tolist())),
         problems=[
             *_in_two_splits(listing),
-            *(f"{fact.name}: {fact.damage}" for fact in facts.values() if fact.damage),
+            *_damaged(facts.values()),
         ],
         remarks=[*_missing_classes(task, listing.splits["train"]), *_copies(listing, facts)],
         manifest=make_manifest(listing, {name: fact.digest for name, fact in facts.items()}),
@@ -112,6 +112,21 @@ def _in_two_splits(listing: Listing) -> list[str]:
         both = sorted(set(listing.splits[first].names) & set(listing.splits[second].names))
         if both:
             lines.append(f"{first} and {second} share {len(both)} images: {_shortened(both)}")
+    return lines
+
+
+def _damaged(facts: Iterable[Facts]) -> list[str]:
+    """Name every unreadable image; those outside of the folder, often all of them, together."""
+    lines, outside = [], []
+    for fact in facts:
+        if fact.damage.startswith(OUTSIDE):
+            outside.append(fact)
+        elif fact.damage:
+            lines.append(f"{fact.name}: {fact.damage}")
+    if outside:
+        names = _shortened([fact.name for fact in outside])
+        count = f"{len(outside)} images, " if len(outside) > 1 else ""
+        lines.insert(0, f"{count}{names}: {outside[0].damage}")
     return lines
 
 

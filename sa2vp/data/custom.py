@@ -11,6 +11,8 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 from sklearn.model_selection import train_test_split
 
 from sa2vp.data.formats import SUFFIXES
@@ -18,20 +20,61 @@ from sa2vp.data.listing import SPLITS, DataError, FolderSource, Listing
 from sa2vp.data.readers.entries import check_name, make_split, read_bytes
 from sa2vp.data.tasks import CUSTOM_TRANSFORM, Task
 from sa2vp.files import write_file
+from sa2vp.results.parquet import UNREADABLE
 from sa2vp.text import one_line
 
 SPLIT_FILE = "sa2vp-split.csv"
 """Where a split that is made here is written down, so that it is used again."""
 
 SPLIT_FOLDERS = {"train": ("train",), "val": ("val", "valid", "validation"), "test": ("test",)}
-TABLES: dict[str, Callable[[BytesIO], pd.DataFrame]] = {
-    ".csv": lambda file: pd.read_csv(file, dtype=str, keep_default_na=False),  # a class may be NA
-    ".parquet": pd.read_parquet,
-}
 COLUMNS = ["path", "label", "split"]
+MAX_ROWS = 20_000_000
+MAX_GIB = 4
+"""Of a Parquet table's three columns, in memory: in a file, few bytes may stand for any number."""
+
 SEED = 0
 HELD_OUT = 0.4
 """Share of a folder's images that are not for training; half of them is val, half test."""
+
+
+def _read_csv(file: BytesIO) -> pd.DataFrame:
+    return pd.read_csv(file, dtype=str, keep_default_na=False)  # a class may be NA
+
+
+def _read_parquet(file: BytesIO) -> pd.DataFrame:
+    """Read the columns that are used.
+
+    Raises:
+        ValueError: the file has a column twice, or would fill the memory: of its rows the metadata
+            tell before anything is read.
+    """
+    content = pq.ParquetFile(file)
+    rows = content.metadata.num_rows
+    if rows > MAX_ROWS:
+        raise ValueError(f"{rows:,} rows; at most {MAX_ROWS:,} are read")
+    names = [name for name in content.schema_arrow.names if name in COLUMNS]
+    if len(names) > len(set(names)):
+        raise ValueError(f"a column is there twice; it has {', '.join(names)}")
+    parts, size = [content.schema_arrow.empty_table().select(names)], 0
+    for batch in content.iter_batches(4096, columns=names):
+        columns = [_spelled_out(column) for column in batch.columns]
+        parts.append(pa.table(columns, batch.schema.names))
+        size += parts[-1].nbytes
+        if size > MAX_GIB * 2**30:
+            raise ValueError(f"{', '.join(names)} take more than {MAX_GIB} GiB")
+    frame: pd.DataFrame = pa.concat_tables(parts[1:] or parts).to_pandas()
+    return frame
+
+
+def _spelled_out(column: pa.Array) -> pa.Array:
+    """Give each row its own text, as it is used; it may be stored as one of a few."""
+    return column.dictionary_decode() if isinstance(column, pa.DictionaryArray) else column
+
+
+TABLES: dict[str, Callable[[BytesIO], pd.DataFrame]] = {
+    ".csv": _read_csv,
+    ".parquet": _read_parquet,
+}
 
 
 def custom_task(data: Path) -> Task:
@@ -156,8 +199,9 @@ def _from_table(path: Path, root: Path) -> Listing:
         raise DataError(f"{path}: no column {missing[0]}; expected {', '.join(COLUMNS)}")
     try:
         texts = table[COLUMNS].astype(str)
-    except ValueError as error:
-        raise DataError(f"{path}: its columns are no text or numbers ({error})") from error
+    except (*UNREADABLE, TypeError) as error:
+        told = f"its columns are no text or numbers ({one_line(error)})"
+        raise DataError(f"{path}: {told}") from error
     lacking = (table[COLUMNS].isna() | (texts == "")).any(axis=1)
     if lacking.any():
         raise DataError(f"{path}: row {int(np.flatnonzero(lacking)[0]) + 1} lacks a value")
@@ -168,7 +212,7 @@ def _listing(table: pd.DataFrame, root: Path, where: Path) -> Listing:
     """Make a listing of text columns path, label and split."""
     unknown = sorted(set(table["split"]) - set(SPLITS))
     if unknown:
-        raise DataError(f"{where}: split {unknown[0]!r}; expected {', '.join(SPLITS)}")
+        raise DataError(f"{where}: split {unknown[0]!r:.60}; expected {', '.join(SPLITS)}")
     classes = _ordered(table.loc[table["split"] == "train", "label"].unique().tolist())
     labels = {name: label for label, name in enumerate(classes)}
     splits = {}

@@ -21,6 +21,9 @@ from sa2vp.text import printable
 
 SPLITS = ("train", "val", "test")
 
+OUTSIDE = "outside of the folder"
+"""How the reason begins why an image is not read to which a link or ``..`` leads."""
+
 
 class DataError(ValueError):
     """Data that cannot be used; one line that names the file or folder and the fix."""
@@ -117,7 +120,10 @@ class FolderSource(ImageSource):
         if last in ("", ".", "..") or Path(path).is_symlink():
             path = os.path.realpath(path)
         if not path.startswith(f"{self.location}/"):
-            raise OSError(f"{name}: leaves the folder {self.location}")
+            raise OSError(
+                f"{name}: {OUTSIDE} {self.location}; "
+                "copy the images there, or give the folder that holds both"
+            )
         return path
 
     @contextmanager

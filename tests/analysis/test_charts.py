@@ -1,5 +1,7 @@
 """What charts promise beyond their looks."""
 
+import warnings
+
 import numpy as np
 import pytest
 from synthetic_results import run_row, runs_frame
@@ -28,3 +30,11 @@ def test_what_is_written_into_a_chart_is_escaped() -> None:
     assert "<script>" not in svg
     assert "&lt;b&gt;" in svg
     assert "a &amp; b" in svg
+
+
+def test_letters_that_matplotlib_cannot_draw_are_the_page_s_matter() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        svg = charts.confusion("猫と犬", np.eye(2, dtype=int), ["猫", "👩"])
+    assert ">猫</text>" in svg
+    assert ">👩</text>" in svg

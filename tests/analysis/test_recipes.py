@@ -1,5 +1,6 @@
 """Recipes: only what was really run, in files whose names stay in their folder."""
 
+import re
 import tomllib
 
 from synthetic_results import linear, run_row, runs_frame
@@ -28,7 +29,45 @@ def test_rows_of_earlier_versions_make_no_recipe() -> None:
 
 
 def test_names_cannot_leave_the_folder() -> None:
-    assert (
-        recipe_name("custom", "../../etc", "hf-hub:timm/x.y")
-        == "custom-..-..-etc-hf-hub-timm-x.y.toml"
+    name = recipe_name("custom", "../../etc", "hf-hub:timm/x.y")
+    assert re.fullmatch(r"custom-\.\.-\.\.-etc-hf-hub-timm-x\.y-[0-9a-f]{8}\.toml", name)
+
+
+def test_usual_names_stay() -> None:
+    assert recipe_name("vtab-1k", "dsprites_location", "vit-b16") == (
+        "vtab-1k-dsprites_location-vit-b16.toml"
     )
+
+
+ALIKE = [
+    ("demo", "a/b", "demo"),
+    ("demo", "a-b", "demo"),
+    ("demo", "a b", "demo"),
+    ("demo", "a", "b-demo"),
+    ("demo-a", "b", "demo"),
+    ("vtab-1k", "a", "b"),
+    ("vtab", "1k", "a-b"),
+    ("vtab", "1k-a", "b"),
+    ("x" * 300, "a", "demo"),
+    ("x" * 300, "b", "demo"),
+    ("猫" * 300, "a", "demo"),
+]
+
+
+def test_names_differ_and_every_file_system_takes_them() -> None:
+    names = [recipe_name(*place) for place in ALIKE]
+    assert len(set(names)) == len(ALIKE)
+    assert max(len(name.encode()) for name in names) <= 255
+
+
+def test_each_of_alike_names_has_its_recipe() -> None:
+    rows = [
+        run_row(f"demo-digits-final-seed{number}", suite=suite, task=task, backbone=backbone)
+        for number, (suite, task, backbone) in enumerate(ALIKE)
+    ]
+    texts = recipes(runs_frame(rows))
+    found = [
+        (content["suite"], content["task"], content["backbone"])
+        for content in map(tomllib.loads, texts.values())
+    ]
+    assert sorted(found) == sorted(ALIKE)

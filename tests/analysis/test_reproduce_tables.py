@@ -115,6 +115,21 @@ def test_each_format_goes_to_stdout_or_to_a_file_per_table(
     assert sign in (out / names[0]).read_text(encoding="utf-8")
 
 
+def test_tables_of_suites_and_backbones_of_any_name_have_files_of_their_own(
+    write_results: Callable[..., Path], tmp_path: Path
+) -> None:
+    names = [("x" * 300, "a"), ("x" * 300, "b"), ("demo", "a/b"), ("demo", "a-b")]
+    folder = write_results(
+        [
+            run_row(f"demo-digits-final-seed{number}", suite=suite, backbone=backbone)
+            for number, (suite, backbone) in enumerate(names)
+        ]
+    )
+    command = ["--results", str(folder), "--format", "csv", "--out", str(tmp_path / "out")]
+    assert exit_code(command) == 0
+    assert len(list((tmp_path / "out").glob("results-*.csv"))) == len(names)
+
+
 def test_the_report_is_one_page(
     demo_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -68,7 +68,7 @@ BROKEN: list[tuple[Callable[[Path], object], str]] = [
     (truncate, "images/test/some file 0.jpg: image file is truncated"),
     (lambda d: (d / A_TEST_IMAGE).write_text("hello"), "some file 0.jpg: no image of a known for"),
     (lambda d: (d / A_TEST_IMAGE).write_bytes(b""), "some file 0.jpg: no image of a known format"),
-    (link_out, "some file 0.jpg: leaves the folder"),
+    (link_out, "some file 0.jpg: outside of the folder"),
     (lambda d: replace_list(d, "test.txt", "images/test/some file 0.jpg 3"), "label 3 of dtd is n"),
     (lambda d: replace_list(d, "test.txt", "../a.jpg 0"), "test.txt:1: '../a.jpg' is no path in"),
     (lambda d: replace_list(d, "test.txt"), "test.txt: lists no image"),
@@ -105,6 +105,23 @@ def test_every_unreadable_image_is_named(home: Path) -> None:
     for path in paths:
         path.write_text("no image")
     assert len(check(home).problems) == len(paths) == 12
+
+
+def test_links_out_of_the_folder_are_counted_in_one_line(home: Path) -> None:
+    data = home / "data" / IMAGES
+    data.rename(home / "elsewhere")
+    for path in sorted((home / "elsewhere").rglob("*.jpg")):
+        link = data / path.relative_to(home / "elsewhere")
+        link.parent.mkdir(parents=True, exist_ok=True)
+        link.symlink_to(path)
+    (data / "val200/some file 0.jpg").unlink()
+    outside, missing = check(home).problems
+    assert outside.startswith("11 images, images/train800/some file 0.jpg, images/train800/some")
+    assert outside.endswith(
+        f" and 8 more: outside of the folder {home / 'data/vtab-1k/dtd'}; "
+        "copy the images there, or give the folder that holds both"
+    )
+    assert missing.startswith("images/val200/some file 0.jpg: No such file")
 
 
 def test_classes_that_train_lacks_are_a_remark(home: Path) -> None:

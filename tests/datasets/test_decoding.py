@@ -113,8 +113,8 @@ def test_what_is_no_image_of_the_folder_is_named(tmp_path: Path) -> None:
     assert failure(folder, "text.jpg").startswith("text.jpg: no image of a known format (JPEG, ")
     assert failure(folder, "folder.jpg") == "folder.jpg: no regular file"
     assert failure(folder, "none.jpg") == "none.jpg: No such file or directory"
-    assert failure(folder, "link.png").startswith("link.png: leaves the folder")
-    assert failure(folder, "../outside.png").startswith("../outside.png: leaves the folder")
+    assert failure(folder, "link.png").startswith("link.png: outside of the folder")
+    assert failure(folder, "../outside.png").startswith("../outside.png: outside of the folder")
     assert failure(folder, "nul\0.png").startswith(r"nul\x00.png: ")
 
 

@@ -6,7 +6,10 @@ from collections.abc import Callable
 from itertools import product
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from small_datasets import small_task, write_fgvc, write_image, write_vtab
 
@@ -195,6 +198,79 @@ def test_malformed_tables_are_refused(tmp_path: Path, text: str, message: str) -
     path.write_text(text)
     with pytest.raises(DataError, match=message):
         custom_task(path)
+
+
+def test_a_small_parquet_file_of_too_many_rows_is_not_read(tmp_path: Path) -> None:
+    path = tmp_path / "mine.parquet"
+    same = pa.DictionaryArray.from_arrays(pa.array(np.zeros(1_000_000, np.int32)), ["x"])
+    with pq.ParquetWriter(path, pa.schema([("path", same.type)])) as file:
+        for _ in range(20):
+            file.write_table(pa.table({"path": same}))
+        file.write_table(pa.table({"path": same[:1]}))
+    assert path.stat().st_size < 100_000
+    with pytest.raises(
+        DataError, match=r"mine\.parquet: cannot be read \(20,000,001 rows; at most"
+    ):
+        custom_task(path)
+
+
+@pytest.mark.parametrize("as_dictionary", [True, False])
+def test_a_small_parquet_file_of_much_text_is_not_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, as_dictionary: bool
+) -> None:
+    path = tmp_path / "mine.parquet"
+    same = pa.DictionaryArray.from_arrays(pa.array(np.zeros(2_000, np.int32)), ["x" * 10_000])
+    column = same if as_dictionary else same.dictionary_decode()
+    pq.write_table(pa.table(dict.fromkeys(["path", "label", "split"], column)), path)
+    assert path.stat().st_size < 100_000
+    monkeypatch.setattr("sa2vp.data.custom.MAX_GIB", 0.05)  # of the 0.06 that it takes
+    with pytest.raises(DataError, match=r"path, label, split take more than 0\.05 GiB") as refused:
+        custom_task(path)
+    assert len(str(refused.value)) < 300
+    monkeypatch.setattr("sa2vp.data.custom.MAX_GIB", 0.06)
+    with pytest.raises(DataError, match=r"split 'xx*; expected train") as refused:
+        custom_task(path)
+    assert len(str(refused.value)) < 300
+
+
+def test_only_the_columns_of_a_parquet_table_that_are_used_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "mine.parquet"
+    rows = [(f"{split}.png", 3, split, b"\0" * 1000) for split in SPLITS]
+    table = pd.DataFrame(rows, columns=["path", "label", "split", "pixels"])
+    pq.write_table(pa.Table.from_pandas(table), path, compression="none", use_dictionary=False)
+    content = path.read_bytes()
+    start = content.index(b"\0" * 1000)
+    path.write_bytes(content[: start - 4] + b"\xff" * 1004 + content[start + 1000 :])
+    with pytest.raises((OSError, pa.ArrowInvalid)):
+        pq.read_table(path)
+    assert list_custom(path).classes == ["3"]
+
+
+@pytest.mark.parametrize(
+    ("columns", "told"),
+    [
+        (["path", "label", "split", "path"], "a column is there twice; it has path, label, split"),
+        (["label", "split"], "no column path"),
+        ([], "no column path"),
+    ],
+)
+def test_a_parquet_table_of_other_columns_is_refused(
+    tmp_path: Path, columns: list[str], told: str
+) -> None:
+    path = tmp_path / "mine.parquet"
+    pq.write_table(pa.table([["train"]] * len(columns), names=columns), path)
+    with pytest.raises(DataError, match=rf"mine\.parquet: .*{told}") as refused:
+        custom_task(path)
+    assert "\n" not in str(refused.value)
+
+
+def test_values_of_another_kind_are_refused_in_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "mine.parquet"
+    nested = pa.array([[("a", 1)]], pa.map_(pa.string(), pa.int64()))
+    pq.write_table(pa.table({"path": ["a.png"], "label": nested, "split": ["train"]}), path)
+    with pytest.raises(DataError, match=r"mine\.parquet: ") as refused:
+        custom_task(path)
+    assert "\n" not in str(refused.value)
 
 
 def test_the_tasks_of_fgvc_in_hta_are_found_in_its_folder(tmp_path: Path) -> None:
