@@ -18,6 +18,7 @@ import pyarrow.fs
 
 from sa2vp.results.packing import is_packed, is_temporary
 from sa2vp.results.parquet import UNREADABLE, read_checked
+from sa2vp.text import one_line
 
 _READ_ATTEMPTS = 2
 _RETRY_SECONDS = 0.05
@@ -187,8 +188,3 @@ def to_pandas(table: pa.Table) -> pd.DataFrame:
     # pandas' own integers can be missing; the default would turn such columns into floats.
     frame: pd.DataFrame = table.to_pandas(types_mapper={pa.int64(): pd.Int64Dtype()}.get)
     return frame
-
-
-def one_line(error: Exception) -> str:
-    """Give an error's message in one line."""
-    return " ".join(str(error).split())

@@ -17,9 +17,10 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.fs
 
-from analysis.files import Problem, in_few_lines, one_line, read_folder, read_runs_files, to_pandas
+from analysis.files import Problem, in_few_lines, read_folder, read_runs_files, to_pandas
 from analysis.soundness import sound_rows
 from sa2vp.results.schema import EPOCH_SCHEMA, PREDICTION_SCHEMA, RUN_SCHEMA
+from sa2vp.text import one_line
 
 
 class ResultsError(Exception):

@@ -17,6 +17,7 @@ from typing import Annotated, Any
 import ray
 import typer
 from ray import tune
+from ray.tune.result import SHOULD_CHECKPOINT
 from rich.table import Table
 
 from sa2vp.data.fingerprint import Manifest
@@ -38,7 +39,8 @@ def report(number: int, epoch: int) -> dict[str, Any]:
         "val_top1": 50 + 40 * epoch / EPOCHS + number / 1000, "test_top1": None, "seconds": 1.0,
         "images_per_second": 1.0, "peak_memory_gib": 1.0, "micro_batch": 8, "precision": "float32",
         "workers": 1, "image_size": 32, "trainable_params": 1, "backbone_params": 1,
-        "backbone_fingerprint": "none", "done": epoch == EPOCHS,
+        "backbone_fingerprint": "none", "done": epoch == EPOCHS, "versions": "{}", "commit": None,
+        SHOULD_CHECKPOINT: True,
     }  # fmt: skip
 
 
@@ -160,6 +162,7 @@ def advance(trial: Any, searcher: Any, scheduler: Any, callbacks: list[Any]) -> 
     result = trial.last_result = report(int(trial.trial_id), epoch)
     searcher.on_trial_result(trial.trial_id, result)
     goes_on = scheduler.on_trial_result(None, trial, result) == "CONTINUE" and not result["done"]
+    result["done"] = not goes_on  # as Tune marks it
     for callback in callbacks:
         callback.on_trial_result(iteration=0, trials=[], trial=trial, result=result)
     if not goes_on:

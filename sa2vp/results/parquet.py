@@ -14,6 +14,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pyarrow import fs
 
+from sa2vp.text import one_line
+
 _SEAL = b"sa2vp:footer"
 _SEAL_BYTES = len(_SEAL) + hashlib.sha256().digest_size
 _TAIL_BYTES = 8
@@ -71,8 +73,8 @@ def read_parquet(
     except FileNotFoundError:
         raise
     except UNREADABLE as error:
-        reason = " ".join(str(error).split())
-        raise DamagedError(f"{path} is damaged or foreign; move it away ({reason})") from error
+        told = f"{path} is damaged or foreign; move it away ({one_line(error)})"
+        raise DamagedError(told) from error
 
 
 def read_checked(
