@@ -17,6 +17,7 @@ from ray.tune.schedulers import ASHAScheduler, FIFOScheduler, TrialScheduler
 from ray.tune.search.optuna import OptunaSearch
 
 from comparison.simulation import Problem, Result, Verdict, Way
+from sa2vp.results.schema import make_run_id
 from sa2vp.tuning.asha import PerTaskASHA
 from sa2vp.tuning.distributions import for_optuna
 from sa2vp.tuning.task_search import METRIC, TaskSearch
@@ -78,7 +79,8 @@ class OurRungs:
 
     def stop(self, number: int, result: Result) -> bool:
         """Tell whether a trial is stopped."""
-        config = {"run_id": str(number), "task": self._task, "phase": "search"}
+        run_id = make_run_id("recorded", self._task, "search", number, seed=0)
+        config = {"run_id": run_id, "task": self._task, "phase": "search"}
         trial, row = SimpleNamespace(config=config), _as_tune_reports(result)
         return bool(self._asha.on_trial_result(None, trial, row) == TrialScheduler.STOP)
 
