@@ -230,6 +230,22 @@ class RunRecord:
         Whether a checkpoint is whole shows when it is loaded; then the next one counts. One of an
         epoch that was not recorded is left out, or that row would be missing.
         """
+        return [f"{self._store.uri}/{folder}" for folder, _ in self._checkpoints(row)]
+
+    def has_weights(self, row: RunRow) -> bool:
+        """Tell whether a whole checkpoint of a run's last planned epoch is there."""
+        return any(
+            self._store.sha256(f"{folder}/{ARRAYS_FILE}") == counters[ARRAYS_SHA256]
+            for folder, counters in self._checkpoints(row)
+            if counters["epoch"] == row.epochs_planned
+        )
+
+    def _sync_weights(self, row: RunRow) -> None:
+        for folder, _ in self._checkpoints(row)[:1]:
+            self._store.sync(folder)
+
+    def _checkpoints(self, row: RunRow) -> list[tuple[str, dict[str, Any]]]:
+        """List a run's checkpoints, as :meth:`checkpoints`: each folder and what it counts."""
         found = []
         for name in self._store.find("tune", COUNTERS_FILE):
             if f"/{row.run_id}/" not in name:
@@ -238,24 +254,10 @@ class RunRecord:
             if counters is None or counters["run"].get("uid") != row.uid:
                 continue
             if counters["epoch"] <= row.epochs_done:
-                folder = name.removesuffix(f"/{COUNTERS_FILE}")
-                found.append((counters["epoch"], counters["start"], folder))
-        return [f"{self._store.uri}/{folder}" for *_, folder in sorted(found, reverse=True)]
-
-    def has_weights(self, row: RunRow) -> bool:
-        """Tell whether a whole checkpoint of a run's last planned epoch is there."""
-        for folder in self.checkpoints(row):
-            name = folder.removeprefix(f"{self._store.uri}/")
-            counters = self._counters_of(f"{name}/{COUNTERS_FILE}")
-            if counters is not None and counters["epoch"] == row.epochs_planned:
-                digest = self._store.sha256(f"{name}/{ARRAYS_FILE}")
-                if digest == counters[ARRAYS_SHA256]:
-                    return True
-        return False
-
-    def _sync_weights(self, row: RunRow) -> None:
-        for folder in self.checkpoints(row)[:1]:
-            self._store.sync(folder.removeprefix(f"{self._store.uri}/"))
+                found.append((name.removesuffix(f"/{COUNTERS_FILE}"), counters))
+        return sorted(
+            found, key=lambda one: (one[1]["epoch"], one[1]["start"], one[0]), reverse=True
+        )
 
     def _counters_of(self, name: str) -> dict[str, Any] | None:
         """Read a checkpoint's counters; None where they are damaged."""
