@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -22,35 +22,44 @@ from sa2vp.use.final_runs import load_final_run
 NOBODY = 65534
 FINAL = "demo-digits-final-seed1"
 
+LINUX_CAPABILITY_VERSION_3 = 0x20080522
+ROOTS_RIGHTS_TO_FILES = 0b1110
+"""CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH and CAP_FOWNER, as bits (linux/capability.h)."""
+
+
+@contextmanager
+def without_roots_rights_to_files() -> Iterator[None]:
+    """Let root stay who it is, and reach its own checkout, but bow to the modes of files."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    header = (ctypes.c_uint32 * 2)(LINUX_CAPABILITY_VERSION_3, 0)
+    sets = (ctypes.c_uint32 * 6)()
+    assert libc.capget(header, sets) == 0
+    effective = sets[0]
+    sets[0] = effective & ~ROOTS_RIGHTS_TO_FILES
+    assert libc.capset(header, sets) == 0
+    try:
+        yield
+    finally:
+        sets[0] = effective
+        assert libc.capset(header, sets) == 0
+
 
 @contextmanager
 def as_someone_else(folder: Path) -> Iterator[None]:
-    """Take the right to write to a folder away; from root by being another user, as it has all."""
-    for path in (folder, *folder.rglob("*")):
+    """Take the right to write to a folder away, from root too."""
+    paths = (folder, *folder.rglob("*"))
+    for path in paths:
         path.chmod(0o555 if path.is_dir() else 0o444)
-    is_root = os.geteuid() == 0
-    if is_root:
-        os.seteuid(NOBODY)
+        if os.geteuid() == 0:
+            os.chown(path, NOBODY, NOBODY)
     try:
-        with pytest.raises(PermissionError):
-            (folder / "mine").touch()
-        yield
+        with without_roots_rights_to_files() if os.geteuid() == 0 else nullcontext():
+            with pytest.raises(PermissionError):
+                (folder / "mine").touch()
+            yield
     finally:
-        if is_root:
-            os.seteuid(0)
-        for path in (folder, *folder.rglob("*")):
+        for path in paths:
             path.chmod(0o755)
-
-
-@pytest.fixture
-def open_folder() -> Iterator[Path]:
-    """Give a folder that every user reaches, and one in it where every user writes."""
-    folder = Path(tempfile.mkdtemp())
-    folder.chmod(0o755)
-    (folder / "mine").mkdir()
-    (folder / "mine").chmod(0o777)
-    yield folder
-    shutil.rmtree(folder)
 
 
 @pytest.mark.parametrize("packed", [False, True])
@@ -58,16 +67,17 @@ def test_someone_else_s_results_are_of_full_use(
     sa2vp: Callable[..., int],
     results: Path,
     digits_images: Path,
-    open_folder: Path,
+    tmp_path: Path,
     packed: bool,
 ) -> None:
-    theirs, mine = open_folder / "theirs", open_folder / "mine"
+    theirs, mine = tmp_path / "theirs", tmp_path / "mine"
+    mine.mkdir()
     shutil.copytree(results, theirs)
     for lock in theirs.rglob(".*lock"):
         lock.unlink()
     if packed:
         assert pack(theirs, lambda: None) == 3  # leaves a lock that is not ours
-    images = open_folder / "images"
+    images = tmp_path / "images"
     images.mkdir()
     shutil.copy(min(digits_images.iterdir()), images)
     source = ("--results", theirs, "--run", FINAL)
