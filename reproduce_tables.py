@@ -18,7 +18,8 @@ from analysis.layout import Table
 from analysis.recipes import recipes as make_recipes
 from analysis.report import report
 from analysis.terminal import terminal_table
-from command_line import remarks, run
+from command_line import run
+from sa2vp.cli.terminal import remarks
 from sa2vp.files import make_folder, write_file
 from sa2vp.printing import Console
 

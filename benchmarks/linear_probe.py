@@ -18,6 +18,7 @@ import torch
 import typer
 from timm.models.vision_transformer import VisionTransformer
 
+from sa2vp.config import DEFAULT_EPOCHS, WEIGHT_DECAY
 from sa2vp.data.examples import TensorExamples
 from sa2vp.data.loading import load_task
 from sa2vp.data.splits import Split
@@ -31,8 +32,6 @@ from sa2vp.training.build import input_size
 from sa2vp.training.generators import seed_everything
 from sa2vp.training.run import TrainingRun
 from sa2vp.training.settings import RunSettings
-from sa2vp.tuning.options import DEFAULT_EPOCHS
-from sa2vp.tuning.plan import WEIGHT_DECAY
 from sa2vp.tuning.provenance import gather_provenance
 
 LOWEST_LR, HIGHEST_LR = 1e-3, 10.0  # a factor of 10,000; SA2VP's range in the demo: 40

@@ -24,7 +24,7 @@ from sa2vp.data.fingerprint import Manifest
 from sa2vp.printing import Console
 from sa2vp.results.store import ResultsStore
 from sa2vp.tuning.cluster import start_ray
-from sa2vp.tuning.options import SearchOptions, make_plan
+from sa2vp.tuning.planning import make_plan
 from sa2vp.tuning.protocol import ProtocolSearcher
 from sa2vp.tuning.record import RunRecord
 from sa2vp.tuning.tuner import make_callbacks, make_scheduler, tuner_for
@@ -97,11 +97,11 @@ def main(
 
 def parts(count: int, results: str) -> tuple[Any, ...]:
     """Make what a search of so many trials at a time consists of, two trials for each place."""
-    options = SearchOptions(
+    plan = make_plan(
         suite="demo", tasks="digits", results=results, trials=2 * count, seeds=1, epochs=EPOCHS
     )
-    plan, store = make_plan(options), ResultsStore(results)
-    record = RunRecord(store, plan.suite)
+    store = ResultsStore(results)
+    record = RunRecord(store, plan.config.suite)
     scheduler = make_scheduler(plan, record)
     resources = {"CPU": 1.0, "GPU": 0.0}
     searcher = ProtocolSearcher(

@@ -23,14 +23,13 @@ import typer
 from optuna.samplers import RandomSampler
 from rich.progress import track
 
+from sa2vp.config import DEFAULT_EPOCHS, WEIGHT_DECAY
 from sa2vp.data.tasks import suite_tasks
 from sa2vp.files import replacing
 from sa2vp.models import load_backbone
 from sa2vp.training.build import build_run
 from sa2vp.training.settings import SA2VPSettings
 from sa2vp.tuning.distributions import for_optuna
-from sa2vp.tuning.options import DEFAULT_EPOCHS
-from sa2vp.tuning.plan import WEIGHT_DECAY
 from search_spaces import SPACES
 
 TABLE = Path(__file__).with_name("demo_settings.parquet")

@@ -43,6 +43,7 @@ from rich.table import Table
 from sklearn.ensemble import RandomForestRegressor
 from small_tasks import SMALL_TASKS, load, seed_of
 
+from sa2vp.config import DEFAULT_EPOCHS, WEIGHT_DECAY
 from sa2vp.data.examples import TensorExamples
 from sa2vp.data.splits import Split, TaskData
 from sa2vp.data.transforms import Normalise
@@ -54,8 +55,6 @@ from sa2vp.training.generators import seed_everything
 from sa2vp.training.run import TrainingRun
 from sa2vp.training.settings import SA2VPSettings
 from sa2vp.tuning.distributions import for_optuna
-from sa2vp.tuning.options import DEFAULT_EPOCHS
-from sa2vp.tuning.plan import WEIGHT_DECAY
 from search_spaces import Choice, LogUniform, Range
 
 FOLDER = Path(__file__).with_name("recorded")

@@ -12,6 +12,7 @@ import pytest
 import reproduce_tables
 import run_search
 from command_line import run
+from sa2vp.cli.commands import run as follow
 from sa2vp.data.__main__ import main as data
 from sa2vp.use.command import main as use
 
@@ -22,7 +23,7 @@ PIPE = "pipe"
 
 
 def search(*arguments: str) -> int:
-    return run(run_search.app, "run_search.py", list(arguments))
+    return follow(run_search.app, "run_search.py", list(arguments))
 
 
 def tables(*arguments: str) -> int:

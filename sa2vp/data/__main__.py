@@ -9,7 +9,9 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from command_line import counting, refuse, run
+from command_line import run
+from sa2vp.cli.counting import counting
+from sa2vp.cli.terminal import refuse
 from sa2vp.data.listing import DataError
 from sa2vp.data.options import DataOptions
 from sa2vp.data.tasks import SUITES, TASKS, Task, suite_tasks

@@ -12,7 +12,9 @@ import typer
 from rich.progress import MofNCompleteColumn, Progress
 from rich.table import Table
 
-from command_line import counting, refuse, remarks, run
+from command_line import run
+from sa2vp.cli.counting import counting
+from sa2vp.cli.terminal import refuse, remarks
 from sa2vp.printing import Console
 from sa2vp.use.card import Card, read_card
 from sa2vp.use.errors import UseError
