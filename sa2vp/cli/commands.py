@@ -25,6 +25,7 @@ def make_app(name: str, summary: str) -> App:
     return App(
         name=name,
         help=summary,
+        help_format="plaintext",
         version_flags=(),
         console=console,
         exit_on_error=False,
