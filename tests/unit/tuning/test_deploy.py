@@ -16,7 +16,7 @@ import pytest
 import yaml
 from packaging.requirements import Requirement
 from ray.autoscaler._private.util import prepare_config, validate_config
-from searches import ROOT, read
+from searches import ROOT
 
 import sa2vp
 from sa2vp.tuning import provenance
@@ -232,25 +232,3 @@ def test_the_launcher_has_a_key_of_its_own() -> None:
     key = yaml.safe_load((DEPLOY / "ray-cluster.yaml").read_text())["auth"]["ssh_private_key"]
     assert key == "~/.ssh/sa2vp_cluster"
     assert f"-f {key}\n" in (DEPLOY / "ray-cluster.yaml").read_text()  # how to make it
-
-
-def test_the_slurm_script_runs_a_search(tmp_path: Path) -> None:
-    """Slurm's part is played by two one-line commands; Ray and the search are real."""
-    for name, line in {
-        "scontrol": 'echo "$SLURM_JOB_NODELIST"',
-        "srun": 'while [ "${1#--}" != "$1" ]; do shift; done; exec "$@"',
-    }.items():
-        script = tmp_path / name
-        script.write_text(f"#!/bin/sh\n{line}\n")
-        script.chmod(0o755)
-    found = subprocess.run(
-        ["bash", str(DEPLOY / "slurm.sh"), *OPTIONS, "--results", str(tmp_path / "results")],
-        cwd=ROOT, capture_output=True, text=True, check=False,
-        env=os.environ | {
-            "PATH": f"{tmp_path}:{Path(sys.executable).parent}:{os.environ['PATH']}",
-            "SLURM_JOB_NODELIST": "localhost", "SLURM_NNODES": "1", "SLURM_CPUS_PER_TASK": "1",
-            "RAY_PORT": "26379",
-        },
-    )  # fmt: skip
-    assert found.returncode == 0, found.stdout + found.stderr
-    assert set(read(tmp_path / "results", "runs")["status"]) == {"completed"}
