@@ -5,7 +5,9 @@ from __future__ import annotations
 import sys
 
 from sa2vp.cli.commands import run
-from sa2vp.cli.search import app
+from sa2vp.cli.search import make_search
+
+app = make_search("run_search.py")
 
 if __name__ == "__main__":
     sys.exit(run(app, "run_search.py", sys.argv[1:]))

@@ -15,11 +15,12 @@ from types import SimpleNamespace
 from typing import Annotated, Any
 
 import ray
-import typer
+from cyclopts import Parameter
 from ray import tune
 from ray.tune.result import SHOULD_CHECKPOINT
 from rich.table import Table
 
+from sa2vp.cli.commands import run_script
 from sa2vp.data.fingerprint import Manifest
 from sa2vp.printing import Console
 from sa2vp.results.store import ResultsStore
@@ -78,11 +79,11 @@ class Sleeper(tune.Trainable):
 
 
 def main(
-    actors: Annotated[str, typer.Option(metavar="N,N", help="Trials at a time.")] = "8,64",
+    actors: Annotated[str, Parameter(metavar="N,N", help="Trials at a time.")] = "8,64",
     simulated: Annotated[
-        str, typer.Option(metavar="N,N", help="Trials at a time, without actors.")
+        str, Parameter(metavar="N,N", help="Trials at a time, without actors.")
     ] = "8,64,512",
-    seconds: Annotated[float, typer.Option(help="Of sleep in an epoch.")] = 4.0,
+    seconds: Annotated[float, Parameter(help="Of sleep in an epoch.")] = 4.0,
 ) -> None:
     """Print the driver's milliseconds per epoch, and the epochs a second that fill one core."""
     table = Table("trials at a time", "with actors, ms", "this project's share, ms", "epochs/s")
@@ -173,4 +174,4 @@ def advance(trial: Any, searcher: Any, scheduler: Any, callbacks: list[Any]) -> 
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_script(main)

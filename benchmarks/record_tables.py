@@ -37,17 +37,19 @@ import numpy as np
 import optuna
 import pandas as pd
 import torch
-import typer
+from cyclopts import Parameter
 from optuna.samplers import RandomSampler
 from rich.table import Table
 from sklearn.ensemble import RandomForestRegressor
 from small_tasks import SMALL_TASKS, load, seed_of
 
+from sa2vp.cli.commands import run_script
 from sa2vp.config import DEFAULT_EPOCHS, WEIGHT_DECAY
 from sa2vp.data.examples import TensorExamples
 from sa2vp.data.splits import Split, TaskData
 from sa2vp.data.transforms import Normalise
 from sa2vp.models import Backbone, create_sa2vp, load_backbone
+from sa2vp.options import OptionError
 from sa2vp.printing import Console
 from sa2vp.training.build import input_size
 from sa2vp.training.failures import NonFiniteLossError
@@ -372,17 +374,17 @@ def prepare_worker() -> None:
 
 
 def main(
-    tasks: Annotated[str, typer.Option(metavar="A,B", help="By default all.")] = "",
+    tasks: Annotated[str, Parameter(metavar="A,B", help="By default all.")] = "",
     real: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Folder with signs/signs.csv and so on; else skipped."),
+        Parameter(metavar="DIR", help="Folder with signs/signs.csv and so on; else skipped."),
     ] = None,
     random: Annotated[
-        int, typer.Option(help="Random configurations of each task; more can be added later.")
+        int, Parameter(help="Random configurations of each task; more can be added later.")
     ] = RANDOM,
-    processes: Annotated[int, typer.Option(help="Runs at a time, one thread each.")] = 2,
+    processes: Annotated[int, Parameter(help="Runs at a time, one thread each.")] = 2,
     minutes: Annotated[
-        float | None, typer.Option(help="Start no run after so many; by default go on.")
+        float | None, Parameter(help="Start no run after so many; by default go on.")
     ] = None,
 ) -> None:
     """Record what the tables lack. Interrupt it at any time: runs that have started are kept."""
@@ -413,7 +415,7 @@ def chosen_tasks(tasks: str, real: Path | None) -> list[str]:
     for name in names:
         if name not in SMALL_TASKS:
             known = ", ".join(SMALL_TASKS)
-            raise typer.BadParameter(f"unknown task {name!r}; known: {known}", param_hint="--tasks")
+            raise OptionError("--tasks", f"unknown task {name!r}; known: {known}")
     return [name for name in names if real or not SMALL_TASKS[name].real]
 
 
@@ -478,4 +480,4 @@ def hours(rows: pd.DataFrame) -> tuple[str, str]:
 
 if __name__ == "__main__":
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    typer.run(main)
+    run_script(main)

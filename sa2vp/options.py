@@ -57,8 +57,8 @@ class Option:
     """
 
     help: str
-    topic: str
-    role: Role
+    topic: str = "Options"
+    role: Role = Role.DISPLAY
     metavar: str | None = None
     flag: str | None = None
 
@@ -192,6 +192,8 @@ def checked(model: type[Model], given: Mapping[str, Any]) -> Model:
         return model.model_validate(values)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
+        if isinstance(found := first.get("ctx", {}).get("error"), Refused):
+            raise found from error  # of a check that names the options itself
         name = next(str(part) for part in reversed(first["loc"]) if isinstance(part, str))
         option = options.get(name)
         raise OptionError(option.flag if option else name, _problem(first, option)) from error

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import inspect
+import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from pkgutil import resolve_name
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 from cyclopts import App, CycloptsError, Group, Parameter, UnusedCliTokensError
 from pydantic import BaseModel
@@ -31,6 +33,7 @@ def make_app(name: str, summary: str) -> App:
         exit_on_error=False,
         print_error=False,
         result_action="return_value",
+        suppress_keyboard_interrupt=False,
     )
 
 
@@ -62,7 +65,7 @@ def command_of(name: str, model: type[BaseModel], follow: Callable[..., int], su
         follow: is given those that were typed, as text, by name; returns the exit code.
         summary: what it does, for its help.
     """
-    options = list(declared(model).values())
+    options = sorted(declared(model).values(), key=lambda one: not one.is_argument)
     headings = {one.option.topic: None for one in options}
     groups = {topic: Group(topic, sort_key=place) for place, topic in enumerate(headings)}
 
@@ -101,6 +104,18 @@ def _parameter(one: Declared, group: Group) -> inspect.Parameter:
             ),
         ],
     )
+
+
+def run_script(function: Callable[..., int | None]) -> NoReturn:
+    """Run a script whose options are the parameters of a function, and end with its exit code.
+
+    Args:
+        function: its docstring is the help; it may return an exit code.
+    """
+    name = Path(sys.argv[0]).name
+    app = make_app(name, (function.__doc__ or "").strip())
+    app.default(function)
+    sys.exit(run(app, name, sys.argv[1:]))
 
 
 def run(app: App, name: str, arguments: Sequence[str]) -> int:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+from cyclopts import App
+
 from sa2vp.cli.commands import command_of
-from sa2vp.cli.terminal import console, refuse, remarks
+from sa2vp.cli.terminal import console, remarks
 from sa2vp.config import SearchConfig
+from sa2vp.text import one_line
 from sa2vp.tuning.plan import SearchPlan
 from sa2vp.tuning.planning import make_plan
 
-NAME = "run_search.py"
 SUMMARY = """Search each task's hyperparameters on validation, then retrain the best and test it.
 
 The same command again continues what is unfinished; more --trials or --seeds extend it.
@@ -18,16 +20,23 @@ The same command again continues what is unfinished; more --trials or --seeds ex
 
 
 def search(**given: Any) -> int:
-    """Plan a search from what was typed, and carry it out; give the exit code."""
+    """Plan a search from what was typed, and carry it out; give the exit code.
+
+    Args:
+        given: what was typed, by the options' names.
+
+    Raises:
+        OptionError: an option, the data, the results or the cluster do not fit.
+    """
     plan = make_plan(**given)
     console.print(*described(plan), sep="\n")
     # What data and the search need is slow to import: refusals of options come first.
-    from sa2vp.cli.search_steps import NOT_FINISHED, carry_out  # noqa: PLC0415
+    from sa2vp.cli.work.search import NOT_FINISHED, carry_out  # noqa: PLC0415
 
     try:
         return carry_out(plan, given)
     except OSError as error:  # of a disk that is full, say
-        refuse(NAME, error)
+        remarks.print(one_line(error))
         remarks.print(NOT_FINISHED)
         return 1
 
@@ -48,4 +57,13 @@ def described(plan: SearchPlan) -> list[str]:
     ]
 
 
-app = command_of(NAME, SearchConfig, search, SUMMARY)
+def make_search(name: str) -> App:
+    """Make the command.
+
+    Args:
+        name: as typed.
+    """
+    return command_of(name, SearchConfig, search, SUMMARY)
+
+
+app = make_search("search")

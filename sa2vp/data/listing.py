@@ -16,6 +16,7 @@ from PIL import Image
 
 from sa2vp.data.files import MAX_MIB, state_of
 from sa2vp.data.formats import open_image
+from sa2vp.errors import Refused
 from sa2vp.files import open_regular, read_regular
 from sa2vp.text import printable
 
@@ -25,7 +26,7 @@ OUTSIDE = "outside of the folder"
 """How the reason begins why an image is not read to which a link or ``..`` leads."""
 
 
-class DataError(ValueError):
+class DataError(Refused):
     """Data that cannot be used; one line that names the file or folder and the fix."""
 
     def __str__(self) -> str:
