@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
+from pkgutil import resolve_name
 
 from sa2vp.data.folders import find_folder
 from sa2vp.data.listing import DataError
@@ -11,51 +13,27 @@ from sa2vp.data.tasks import Task
 from sa2vp.text import one_line
 
 
-def _cifar10(folder: Path) -> None:
-    from torchvision.datasets import CIFAR10  # noqa: PLC0415 - slow to import, seldom needed
+def _fetch(dataset: str, folder: Path, *, below: str = "", splits: Sequence[str] = ()) -> None:
+    """Have torchvision download a dataset; it is imported now, since it is slow and seldom needed.
 
-    CIFAR10(folder, download=True)
-
-
-def _cifar100(folder: Path) -> None:
-    from torchvision.datasets import CIFAR100  # noqa: PLC0415
-
-    CIFAR100(folder, download=True)
-
-
-def _dtd(folder: Path) -> None:
-    from torchvision.datasets import DTD  # noqa: PLC0415
-
-    DTD(folder, download=True)
-
-
-def _food101(folder: Path) -> None:
-    from torchvision.datasets import Food101  # noqa: PLC0415
-
-    Food101(folder, download=True)
-
-
-def _svhn(folder: Path) -> None:
-    from torchvision.datasets import SVHN  # noqa: PLC0415
-
-    for split in ("train", "test"):
-        SVHN(folder / "svhn", split=split, download=True)
-
-
-def _gtsrb(folder: Path) -> None:
-    from torchvision.datasets import GTSRB  # noqa: PLC0415
-
-    for split in ("train", "test"):
-        GTSRB(folder, split=split, download=True)
+    Args:
+        dataset: name of its class in torchvision.
+        folder: of the suite.
+        below: folder in it that torchvision does not make itself.
+        splits: that are downloaded one by one; none where they come together.
+    """
+    fetch = resolve_name(f"torchvision.datasets:{dataset}")
+    for split in splits or (None,):
+        fetch(folder / below, **({} if split is None else {"split": split}), download=True)
 
 
 DOWNLOADS: dict[str, Callable[[Path], None]] = {
-    "cifar10": _cifar10,
-    "cifar100": _cifar100,
-    "dtd": _dtd,
-    "food101": _food101,
-    "svhn": _svhn,
-    "gtsrb": _gtsrb,
+    "cifar10": partial(_fetch, "CIFAR10"),
+    "cifar100": partial(_fetch, "CIFAR100"),
+    "dtd": partial(_fetch, "DTD"),
+    "food101": partial(_fetch, "Food101"),
+    "svhn": partial(_fetch, "SVHN", below="svhn", splits=("train", "test")),
+    "gtsrb": partial(_fetch, "GTSRB", splits=("train", "test")),
 }
 """By a task's format, what fetches its dataset into a folder, checksums included."""
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from sa2vp.config import SearchConfig
 from sa2vp.data.tasks import Task, suite_tasks
+from sa2vp.errors import Refused
 from sa2vp.options import OptionError
 from sa2vp.tuning.plan import SearchPlan
 from search_spaces import Choice, TaskSpace
@@ -27,12 +28,11 @@ def choose_tasks(config: SearchConfig) -> tuple[Task, ...]:
         except ValueError as error:
             raise OptionError("--tasks", str(error)) from error
     from sa2vp.data.custom import custom_task  # noqa: PLC0415 - pandas is slow to import
-    from sa2vp.data.listing import DataError  # noqa: PLC0415
 
     assert config.data_dir is not None  # noqa: S101 - for the type checker
     try:
         task = custom_task(config.data_dir)
-    except DataError as error:
+    except Refused as error:
         raise OptionError("--data-dir", str(error)) from error
     if chosen not in (None, [task.name]):
         raise OptionError("--tasks", f"{config.data_dir} holds one task, {task.name}; leave it out")
