@@ -11,6 +11,7 @@ import typer
 
 from command_line import INTERRUPTED, counting, refuse, remarks, run
 from sa2vp.printing import Console
+from sa2vp.suites import SUITES
 from sa2vp.tuning.errors import PlanError
 from sa2vp.tuning.options import SearchOptions, make_plan
 from sa2vp.tuning.plan import SearchPlan
@@ -38,9 +39,7 @@ app = typer.Typer(add_completion=False)
 @app.command()
 def main(
     context: typer.Context,
-    suite: Annotated[
-        str | None, typer.Option(metavar="NAME", help="demo, fgvc, vtab-1k, hta, custom.")
-    ] = None,
+    suite: Annotated[str | None, typer.Option(metavar="NAME", help=f"{', '.join(SUITES)}.")] = None,
     tasks: Annotated[
         str | None, typer.Option(metavar="A,B", help="Some of the suite's tasks. Default: all.")
     ] = None,

@@ -26,10 +26,10 @@ from sa2vp.data.loading import load_task
 from sa2vp.data.resizing import Resizing
 from sa2vp.data.splits import Split, TaskData
 from sa2vp.data.sprites import IMAGE_SIZE, render
-from sa2vp.data.tasks import suite_tasks
 from sa2vp.models.demo.drawings import Draughtsman
 from sa2vp.models.demo.pretrain import SHAPES_SEED
 from sa2vp.models.demo.shapes import shape_fields
+from sa2vp.suites import suite_tasks
 
 DRAWN = TRAIN_SIZE + VAL_SIZE
 Grey = NDArray[np.uint8]

@@ -12,8 +12,8 @@ from rich.table import Table
 from command_line import counting, refuse, run
 from sa2vp.data.listing import DataError
 from sa2vp.data.options import DataOptions
-from sa2vp.data.tasks import SUITES, TASKS, Task, suite_tasks
 from sa2vp.printing import Console
+from sa2vp.suites import SUITES, TASKS, Task, suite_tasks
 
 console = Console()
 app = typer.Typer(add_completion=False)
@@ -65,7 +65,7 @@ def check(
 ) -> int:
     """Check lists, labels, overlaps and every image of a suite's tasks."""
     found = find_tasks(suite, task_names, data_dir)
-    if suite != "demo" and (data_dir is None or not data_dir.exists()):
+    if not SUITES[suite].brings_images and (data_dir is None or not data_dir.exists()):
         raise DataError(f"--data-dir: no such folder: {data_dir}")
     options = DataOptions(
         data_dir=None if data_dir is None else str(data_dir.resolve()),
@@ -87,7 +87,7 @@ def find_tasks(suite: str, names: str | None, data_dir: Path | None) -> list[Tas
     Raises:
         DataError: the suite or a task is unknown, or one's own data is malformed.
     """
-    if suite == "custom":
+    if suite in SUITES and SUITES[suite].own_data:
         from sa2vp.data.custom import custom_task  # noqa: PLC0415 - as above
 
         if data_dir is None or not data_dir.exists():

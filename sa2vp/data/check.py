@@ -14,7 +14,7 @@ from sa2vp.data.listing import OUTSIDE, DataError, Listing, SplitList
 from sa2vp.data.loading import load_task
 from sa2vp.data.options import DataOptions
 from sa2vp.data.reading import read_task
-from sa2vp.data.tasks import Task
+from sa2vp.suites import Task
 from sa2vp.text import printable
 
 SHOWN = 3

@@ -18,9 +18,9 @@ from sklearn.model_selection import train_test_split
 from sa2vp.data.formats import SUFFIXES
 from sa2vp.data.listing import SPLITS, DataError, FolderSource, Listing
 from sa2vp.data.readers.entries import check_name, make_split, read_bytes
-from sa2vp.data.tasks import CUSTOM_TRANSFORM, Task
 from sa2vp.files import write_file
 from sa2vp.results.parquet import UNREADABLE
+from sa2vp.suites import CUSTOM, Task
 from sa2vp.text import one_line
 
 SPLIT_FILE = "sa2vp-split.csv"
@@ -88,11 +88,14 @@ def custom_task(data: Path) -> Task:
     """
     listing = list_custom(data)
     name = re.sub(r"[^a-z0-9]+", "_", data.resolve().stem.lower()).strip("_")
-    return Task(
-        name=name or "custom", suite="custom", group="custom",
-        num_classes=len(listing.classes), summary=f"images of {data}", format="custom",
-        transform=CUSTOM_TRANSFORM, final_splits=("train", "val"),
-    )  # fmt: skip
+    return CUSTOM.adopt(
+        Task(
+            name=name or CUSTOM.name,
+            num_classes=len(listing.classes),
+            summary=f"images of {data}",
+            format="custom",
+        )
+    )
 
 
 def read_custom(task: Task, data: Path) -> Listing:

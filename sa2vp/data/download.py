@@ -7,7 +7,7 @@ from pathlib import Path
 
 from sa2vp.data.folders import find_folder
 from sa2vp.data.listing import DataError
-from sa2vp.data.tasks import Task
+from sa2vp.suites import Task
 from sa2vp.text import one_line
 
 

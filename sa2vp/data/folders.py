@@ -5,11 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from sa2vp.data.listing import DataError
-from sa2vp.data.tasks import Task
-
-SUITE_FOLDERS = {"vtab-1k": ("vtab-1k", "vtab"), "hta": ("hta", "fgvc")}
-"""Names that a suite's own folder has, where not the suite's alone; HTA has four tasks of FGVC."""
-
+from sa2vp.suites import SUITES, Task
 
 DOWNLOADED = ("cifar10", "cifar100", "dtd", "food101", "svhn", "gtsrb")
 """Formats of torchvision, which :mod:`~sa2vp.data.download` can fetch."""
@@ -21,8 +17,8 @@ def find_folder(task: Task, data_dir: Path) -> Path:
     Raises:
         DataError: it is at none of these places; names them.
     """
-    suites = SUITE_FOLDERS.get(task.suite, (task.suite,))
-    places = [data_dir / suite / name for suite in suites for name in task.folders]
+    of_suite = SUITES[task.suite].folders
+    places = [data_dir / suite / name for suite in of_suite for name in task.folders]
     places += [data_dir / name for name in task.folders]
     for place in places:
         if place.is_dir():

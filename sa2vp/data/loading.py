@@ -8,7 +8,7 @@ from functools import lru_cache
 
 from sa2vp.data import demo
 from sa2vp.data.splits import Split, TaskData
-from sa2vp.data.tasks import Task
+from sa2vp.suites import Task
 
 LOADERS: dict[tuple[str, str], Callable[[], TaskData]] = {
     ("demo", "digits"): demo.digits,

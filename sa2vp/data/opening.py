@@ -23,7 +23,7 @@ from sa2vp.data.preparation import CACHES
 from sa2vp.data.reading import read_task
 from sa2vp.data.resizing import Resizing
 from sa2vp.data.streamed_images import StreamedImages
-from sa2vp.data.tasks import Task
+from sa2vp.suites import Task
 
 
 @dataclass(frozen=True, slots=True)

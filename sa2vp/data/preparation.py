@@ -9,7 +9,7 @@ from sa2vp.data.cache import CachePlan, plan_cache
 from sa2vp.data.options import DataOptions
 from sa2vp.data.reading import read_task
 from sa2vp.data.resizing import Resizing
-from sa2vp.data.tasks import Task
+from sa2vp.suites import Task
 
 CACHES = (("train", "val"), ("test",))
 """Splits that are kept together. A search alone never opens the second."""

@@ -14,7 +14,7 @@ from sa2vp.data.readers.gtsrb import read_gtsrb
 from sa2vp.data.readers.json_splits import read_json_splits
 from sa2vp.data.readers.lists import read_lists
 from sa2vp.data.readers.svhn import read_svhn
-from sa2vp.data.tasks import Task
+from sa2vp.suites import Task
 
 READERS: dict[str, Callable[[Task, Path], Listing]] = {
     "json": read_json_splits,

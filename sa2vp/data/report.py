@@ -8,8 +8,8 @@ from rich.table import Table
 
 from sa2vp.data.check import TaskReport
 from sa2vp.data.listing import SPLITS
-from sa2vp.data.tasks import Task
 from sa2vp.printing import Console
+from sa2vp.suites import Task
 
 
 def print_reports(

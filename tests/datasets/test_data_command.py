@@ -20,7 +20,7 @@ from sa2vp.data.download import DOWNLOADS, download_missing
 from sa2vp.data.folders import DOWNLOADED
 from sa2vp.data.listing import DataError
 from sa2vp.data.reading import READERS, read_task
-from sa2vp.data.tasks import TASKS
+from sa2vp.suites import TASKS
 
 ROOT = Path(__file__).parents[2]
 

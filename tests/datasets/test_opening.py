@@ -19,8 +19,8 @@ from sa2vp.data.fingerprint import Manifest
 from sa2vp.data.listing import DataError
 from sa2vp.data.loading import LOADERS, load_task
 from sa2vp.data.options import DataOptions
-from sa2vp.data.tasks import Task, suite_tasks
 from sa2vp.models import load_backbone
+from sa2vp.suites import Task, suite_tasks
 from sa2vp.training.build import build_run
 from sa2vp.training.run import TrainingRun
 from sa2vp.training.settings import SA2VPSettings

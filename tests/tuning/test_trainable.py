@@ -16,8 +16,8 @@ from test_micro_batch import GPU_ERROR, SmallMemory
 
 from sa2vp.data.check import check_task
 from sa2vp.data.options import DataOptions
-from sa2vp.data.tasks import suite_tasks
 from sa2vp.models import load_backbone
+from sa2vp.suites import suite_tasks
 from sa2vp.training.checkpoint import ARRAYS_FILE
 from sa2vp.tuning.shared_backbone import share_backbone
 from sa2vp.tuning.trainable import SA2VPTrainable, threads_for

@@ -14,9 +14,9 @@ from ray import tune
 from sa2vp.data.check import check_task
 from sa2vp.data.loading import load_task
 from sa2vp.data.options import DataOptions
-from sa2vp.data.tasks import suite_tasks
 from sa2vp.models import load_backbone
 from sa2vp.results.store import ResultsStore
+from sa2vp.suites import suite_tasks
 from sa2vp.tuning.options import SearchOptions, make_plan
 from sa2vp.tuning.protocol import ProtocolSearcher
 from sa2vp.tuning.record import RunRecord

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from sa2vp.data.listing import ArraySource, DataError, FolderSource, Listing, SplitList
 from sa2vp.data.readers.held_out import hold_out
-from sa2vp.data.tasks import Task
+from sa2vp.suites import Task
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from sa2vp.data.folders import find_folder
 from sa2vp.data.listing import DataError, Listing
 from sa2vp.data.readers.arrays import Labelled, check_labelled, list_arrays, together
 from sa2vp.data.readers.entries import read_bytes
-from sa2vp.data.tasks import Task
+from sa2vp.suites import Task
 from sa2vp.text import one_line
 
 SIDE = 32

@@ -8,7 +8,7 @@ from pathlib import Path
 from sa2vp.data.folders import find_folder
 from sa2vp.data.listing import SPLITS, DataError, FolderSource, Listing
 from sa2vp.data.readers.entries import check_name, make_split, read_text
-from sa2vp.data.tasks import Task
+from sa2vp.suites import Task
 
 
 def read_dtd(task: Task, data_dir: Path) -> Listing:

@@ -10,8 +10,8 @@ import numpy as np
 
 from sa2vp.data.files import MAX_MIB
 from sa2vp.data.listing import DataError, SplitList
-from sa2vp.data.tasks import Task
 from sa2vp.files import read_regular
+from sa2vp.suites import Task
 
 
 def read_text(path: Path) -> str:

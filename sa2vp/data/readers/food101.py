@@ -9,7 +9,7 @@ from sa2vp.data.folders import find_folder
 from sa2vp.data.listing import DataError, FolderSource, Listing
 from sa2vp.data.readers.entries import check_name, make_split, read_json_object
 from sa2vp.data.readers.held_out import hold_out
-from sa2vp.data.tasks import Task
+from sa2vp.suites import Task
 
 
 def read_food101(task: Task, data_dir: Path) -> Listing:

@@ -8,7 +8,7 @@ from pathlib import Path
 from sa2vp.data.folders import find_folder
 from sa2vp.data.listing import DataError, FolderSource, Listing, SplitList
 from sa2vp.data.readers.entries import check_name, make_split, read_text, whole_label
-from sa2vp.data.tasks import Task
+from sa2vp.suites import Task
 
 FILES = {"train": "train800.txt", "val": "val200.txt", "test": "test.txt"}
 BOTH = "train800val200.txt"
