@@ -18,7 +18,7 @@ from sa2vp.tuning.plan import SearchPlan
 from sa2vp.tuning.rungs import REDUCTION_FACTOR
 
 if TYPE_CHECKING:
-    from sa2vp.data.cache import CachePlan
+    from sa2vp.data.images.cache import CachePlan
     from sa2vp.results.schema import RunRow
     from sa2vp.tuning.plan_data import PlanData
     from sa2vp.tuning.session import Session
@@ -225,7 +225,7 @@ def fetch_data(plan: SearchPlan) -> None:
         PlanError: a download fails.
     """
     from sa2vp.data.download import download_missing  # noqa: PLC0415 - seldom needed
-    from sa2vp.data.listing import DataError  # noqa: PLC0415
+    from sa2vp.data.errors import DataError  # noqa: PLC0415
 
     if plan.data.data_dir is None:
         return

@@ -10,7 +10,8 @@ import typer
 from rich.table import Table
 
 from command_line import counting, refuse, run
-from sa2vp.data.listing import DataError
+from sa2vp.data.check import check_task, print_reports
+from sa2vp.data.errors import DataError
 from sa2vp.data.options import DataOptions
 from sa2vp.printing import Console
 from sa2vp.suites import SUITES, TASKS, Task, suite_tasks
@@ -71,10 +72,6 @@ def check(
         data_dir=None if data_dir is None else str(data_dir.resolve()),
         cache_dir=None if cache_dir is None else str(cache_dir.absolute()),
     )
-    # Pandas and Pillow are slow to import: refusals come first.
-    from sa2vp.data.check import check_task  # noqa: PLC0415
-    from sa2vp.data.report import print_reports  # noqa: PLC0415
-
     with counting("images checked") as progress:
         reports = {task.name: check_task(task, options, progress) for task in found}
     print_reports(console, found, reports)

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
 from pathlib import Path
 
-from sa2vp.data.examination import Facts, examine
+from rich.table import Table
+
+from sa2vp.data.errors import DataError
 from sa2vp.data.fingerprint import Manifest, make_manifest, manifest_of_drawn
-from sa2vp.data.listing import OUTSIDE, DataError, Listing, SplitList
+from sa2vp.data.images.facts import Facts, examine
+from sa2vp.data.images.source import OUTSIDE
 from sa2vp.data.loading import load_task
 from sa2vp.data.options import DataOptions
+from sa2vp.data.readers.base import SPLITS, Listing, SplitList
 from sa2vp.data.reading import read_task
+from sa2vp.printing import Console
 from sa2vp.suites import Task
 from sa2vp.text import printable
 
@@ -83,6 +88,25 @@ def check_task(
         remarks=[*_missing_classes(task, listing.splits["train"]), *_copies(listing, facts)],
         manifest=make_manifest(listing, {name: fact.digest for name, fact in facts.items()}),
     )
+
+
+def print_reports(
+    console: Console, tasks: Sequence[Task], reports: Mapping[str, TaskReport]
+) -> None:
+    """Print a row per task, then every problem and remark in a line of its own."""
+    table = Table("task", "folder", "classes", "expected", *SPLITS, "problems")
+    for task in tasks:
+        report = reports[task.name]
+        counts = [f"{report.images[split]:,}" if report.images else "" for split in SPLITS]
+        problems = str(len(report.problems) or "")
+        found = "" if report.classes_in_train is None else str(report.classes_in_train)
+        table.add_row(task.name, report.folder, found, str(task.num_classes), *counts, problems)
+    console.print(table)
+    for task in tasks:
+        for line in reports[task.name].problems:
+            console.print(f"{task.name}: {line}", soft_wrap=True)
+        for line in reports[task.name].remarks:
+            console.print(f"{task.name}: remark: {line}", soft_wrap=True)
 
 
 def _drawn(task: Task) -> TaskReport:

@@ -15,8 +15,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from sklearn.model_selection import train_test_split
 
-from sa2vp.data.formats import SUFFIXES
-from sa2vp.data.listing import SPLITS, DataError, FolderSource, Listing
+from sa2vp.data.errors import DataError
+from sa2vp.data.images.pillow import SUFFIXES
+from sa2vp.data.images.source import FolderSource
+from sa2vp.data.readers.base import SPLITS, Listing
 from sa2vp.data.readers.entries import check_name, make_split, read_bytes
 from sa2vp.files import write_file
 from sa2vp.results.parquet import UNREADABLE

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from sa2vp.data.errors import DataError
 from sa2vp.data.folders import find_folder
-from sa2vp.data.listing import DataError
 from sa2vp.suites import Task
 from sa2vp.text import one_line
 

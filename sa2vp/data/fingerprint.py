@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from sa2vp.data.listing import Listing
+from sa2vp.data.readers.base import Listing
 from sa2vp.data.splits import TaskData
 
 

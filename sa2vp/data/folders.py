@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sa2vp.data.listing import DataError
+from sa2vp.data.errors import DataError
 from sa2vp.suites import SUITES, Task
 
 DOWNLOADED = ("cifar10", "cifar100", "dtd", "food101", "svhn", "gtsrb")

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from sa2vp.data.custom import read_custom
-from sa2vp.data.listing import Listing
+from sa2vp.data.readers.base import Listing
 from sa2vp.data.readers.cifar import read_cifar
 from sa2vp.data.readers.dtd import read_dtd
 from sa2vp.data.readers.food101 import read_food101

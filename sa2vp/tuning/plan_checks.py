@@ -49,7 +49,7 @@ def choose_tasks(suite: str, names: str | None, data_dir: Path | None) -> tuple[
         except ValueError as error:
             raise PlanError("--tasks", str(error)) from error
     from sa2vp.data.custom import custom_task  # noqa: PLC0415 - pandas is slow to import
-    from sa2vp.data.listing import DataError  # noqa: PLC0415
+    from sa2vp.data.errors import DataError  # noqa: PLC0415
 
     assert data_dir is not None  # noqa: S101 - for the type checker
     try:

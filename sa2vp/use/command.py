@@ -172,7 +172,7 @@ def explain(
     exported = source.load_export()
     trained = source.load_model(exported)
     # As above.
-    from sa2vp.data.decoding import UnreadableImageError  # noqa: PLC0415
+    from sa2vp.data.errors import UnreadableImageError  # noqa: PLC0415
     from sa2vp.use.explanation import explain as draw  # noqa: PLC0415
     from sa2vp.use.model import evaluation_input  # noqa: PLC0415
     from sa2vp.use.overlays import save_figure  # noqa: PLC0415

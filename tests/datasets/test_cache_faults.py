@@ -20,11 +20,11 @@ from photos import photo, save_photos, truncate
 from PIL import Image
 from power import Disk, cutting
 
-from sa2vp.data.cache import make_cache, open_cache, plan_cache
-from sa2vp.data.decoding import UnreadableImagesError
-from sa2vp.data.every_image import in_threads
-from sa2vp.data.listing import DataError, FolderSource
-from sa2vp.data.resizing import Resizing
+from sa2vp.data.errors import DataError, UnreadableImagesError
+from sa2vp.data.images.cache import make_cache, open_cache, plan_cache
+from sa2vp.data.images.decode import Resizing
+from sa2vp.data.images.every_image import in_threads
+from sa2vp.data.images.source import FolderSource
 
 TESTS = Path(__file__).parents[1]
 COUNT = 40

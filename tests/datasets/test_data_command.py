@@ -17,8 +17,8 @@ from small_datasets import small_task, write_cifar10, write_image, write_vtab
 from torchvision.datasets import CIFAR10
 
 from sa2vp.data.download import DOWNLOADS, download_missing
+from sa2vp.data.errors import DataError
 from sa2vp.data.folders import DOWNLOADED
-from sa2vp.data.listing import DataError
 from sa2vp.data.reading import READERS, read_task
 from sa2vp.suites import TASKS
 

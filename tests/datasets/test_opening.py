@@ -14,9 +14,8 @@ from small_datasets import write_image
 
 from sa2vp.data.check import check_task
 from sa2vp.data.custom import custom_task
-from sa2vp.data.decoding import UnreadableImageError
+from sa2vp.data.errors import DataError, UnreadableImageError
 from sa2vp.data.fingerprint import Manifest
-from sa2vp.data.listing import DataError
 from sa2vp.data.loading import LOADERS, load_task
 from sa2vp.data.options import DataOptions
 from sa2vp.models import load_backbone

@@ -14,7 +14,8 @@ import pytest
 from small_datasets import small_task, write_fgvc, write_image, write_vtab
 
 from sa2vp.data.custom import SPLIT_FILE, custom_task, list_custom
-from sa2vp.data.listing import SPLITS, DataError, SplitList
+from sa2vp.data.errors import DataError
+from sa2vp.data.readers.base import SPLITS, SplitList
 from sa2vp.data.reading import read_task
 
 VTAB = small_task("vtab-1k", "dtd")

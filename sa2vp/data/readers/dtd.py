@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from sa2vp.data.errors import DataError
 from sa2vp.data.folders import find_folder
-from sa2vp.data.listing import SPLITS, DataError, FolderSource, Listing
+from sa2vp.data.images.source import FolderSource
+from sa2vp.data.readers.base import SPLITS, Listing
 from sa2vp.data.readers.entries import check_name, make_split, read_text
 from sa2vp.suites import Task
 

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from sa2vp.data.files import MAX_MIB
-from sa2vp.data.listing import DataError, SplitList
+from sa2vp.data.errors import DataError
+from sa2vp.data.images.source import MAX_MIB
+from sa2vp.data.readers.base import SplitList
 from sa2vp.files import read_regular
 from sa2vp.suites import Task
 

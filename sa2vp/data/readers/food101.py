@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from sa2vp.data.errors import DataError
 from sa2vp.data.folders import find_folder
-from sa2vp.data.listing import DataError, FolderSource, Listing
+from sa2vp.data.images.source import FolderSource
+from sa2vp.data.readers.base import Listing
 from sa2vp.data.readers.entries import check_name, make_split, read_json_object
 from sa2vp.data.readers.held_out import hold_out
 from sa2vp.suites import Task

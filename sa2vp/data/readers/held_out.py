@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from sa2vp.data.listing import SplitList
+from sa2vp.data.readers.base import SplitList
 
 SEED = 0
 HELD_OUT = 0.2

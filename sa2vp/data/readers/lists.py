@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from sa2vp.data.errors import DataError
 from sa2vp.data.folders import find_folder
-from sa2vp.data.listing import DataError, FolderSource, Listing, SplitList
+from sa2vp.data.images.source import FolderSource
+from sa2vp.data.readers.base import Listing, SplitList
 from sa2vp.data.readers.entries import check_name, make_split, read_text, whole_label
 from sa2vp.suites import Task
 

@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 from scipy.io import loadmat
 
+from sa2vp.data.errors import DataError
 from sa2vp.data.folders import find_folder
-from sa2vp.data.listing import DataError, Listing
 from sa2vp.data.readers.arrays import Labelled, check_labelled, list_arrays
+from sa2vp.data.readers.base import Listing
 from sa2vp.data.readers.entries import read_bytes
 from sa2vp.suites import Task
 from sa2vp.text import one_line

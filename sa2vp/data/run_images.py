@@ -1,8 +1,9 @@
-"""From a task to the images that its runs load."""
+"""From a task to the images that its runs load, and what is to be decoded before they do."""
 
 from __future__ import annotations
 
 import platform
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -11,19 +12,21 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from sa2vp.data.cache import Cache, open_cache
-from sa2vp.data.cached_images import CachedImages
-from sa2vp.data.examination import examine
-from sa2vp.data.examples import Examples, TensorExamples
+from sa2vp.data.errors import DataError
 from sa2vp.data.fingerprint import Manifest, make_manifest, manifest_of_drawn, what_changed
-from sa2vp.data.listing import DataError, Listing
+from sa2vp.data.images.batches import CachedImages, Examples, TensorExamples
+from sa2vp.data.images.cache import Cache, CachePlan, open_cache, plan_cache
+from sa2vp.data.images.decode import Resizing
+from sa2vp.data.images.facts import examine
+from sa2vp.data.images.stream import StreamedImages
 from sa2vp.data.loading import load_task
 from sa2vp.data.options import DataOptions
-from sa2vp.data.preparation import CACHES
+from sa2vp.data.readers.base import Listing
 from sa2vp.data.reading import read_task
-from sa2vp.data.resizing import Resizing
-from sa2vp.data.streamed_images import StreamedImages
 from sa2vp.suites import Task
+
+CACHES = (("train", "val"), ("test",))
+"""Splits that are kept together. A search alone never opens the second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +82,29 @@ def open_images(
         val=None if "val" in splits else open_splits("val"),
         test=open_splits("test") if final else None,
     )
+
+
+def missing_caches(tasks: Sequence[Task], options: DataOptions, size: int) -> list[CachePlan]:
+    """Plan what is not decoded yet, for inputs of ``size`` pixels.
+
+    Args:
+        tasks: whose images.
+        options: where they come from and are kept.
+        size: of the model's input, in pixels.
+
+    Raises:
+        DataError: images are not there or cannot be decoded.
+    """
+    plans = []
+    for task in tasks:
+        if task.format == "drawn":
+            continue
+        listing = read_task(task, Path(options.data_dir or "."))
+        resizing = Resizing(size, task.transform)
+        for splits in CACHES:
+            names = listing.names(splits)
+            plans.append(plan_cache(listing.source, names, resizing, options.cache_path))
+    return [plan for plan in plans if plan.missing_bytes]
 
 
 def _hold_to(expected: Manifest, found: Manifest, where: str) -> None:
