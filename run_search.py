@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from command_line import INTERRUPTED, counting, refuse, remarks, run
+from sa2vp.data.download import download_missing
+from sa2vp.data.errors import DataError
 from sa2vp.printing import Console
 from sa2vp.suites import SUITES
 from sa2vp.tuning.errors import PlanError
@@ -224,9 +226,6 @@ def fetch_data(plan: SearchPlan) -> None:
     Raises:
         PlanError: a download fails.
     """
-    from sa2vp.data.download import download_missing  # noqa: PLC0415 - seldom needed
-    from sa2vp.data.errors import DataError  # noqa: PLC0415
-
     if plan.data.data_dir is None:
         return
     try:

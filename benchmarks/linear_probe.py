@@ -20,8 +20,8 @@ from timm.models.vision_transformer import VisionTransformer
 
 from sa2vp.data.images.batches import TensorExamples
 from sa2vp.data.images.normalise import Normalise
-from sa2vp.data.loading import load_task
-from sa2vp.data.splits import Split
+from sa2vp.data.readers.base.decoded import Split
+from sa2vp.data.readers.demo import load_task
 from sa2vp.models import load_backbone
 from sa2vp.models.linear_probe import LinearProbe, class_token_features
 from sa2vp.results.schema import EpochRow, Phase, RunRow

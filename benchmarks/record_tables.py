@@ -45,7 +45,7 @@ from small_tasks import SMALL_TASKS, load, seed_of
 
 from sa2vp.data.images.batches import TensorExamples
 from sa2vp.data.images.normalise import Normalise
-from sa2vp.data.splits import Split, TaskData
+from sa2vp.data.readers.base.decoded import Split, TaskData
 from sa2vp.models import Backbone, create_sa2vp, load_backbone
 from sa2vp.printing import Console
 from sa2vp.suites import SUITES

@@ -26,10 +26,10 @@ class Task:
         group: the part of the result table that the task's accuracy is averaged in.
         num_classes: labels run from 0 to ``num_classes - 1``.
         summary: what is on the images and what is asked of them.
-        format: how images and labels lie on disk, a name in
-            :data:`~sa2vp.data.reading.READERS`; ``drawn`` needs no files.
+        format: how images and labels lie on disk: the file in ``sa2vp/data/readers`` that reads it.
         folders: names that the dataset's folder has, the usual one first; looked for in
             ``--data-dir`` and in its folder named as the suite.
+        download: the class of ``torchvision.datasets`` that can fetch it; empty where none can.
         transform: how images become the model's input.
         final_splits: what final runs train on.
     """
@@ -41,6 +41,7 @@ class Task:
     summary: str
     format: str = ""
     folders: tuple[str, ...] = ()
+    download: str = ""
     transform: Transform = "resize"
     final_splits: tuple[str, ...] = ("train",)
 
@@ -92,22 +93,9 @@ class Suite:
 
 
 def _task(
-    name: str,
-    num_classes: int,
-    folders: tuple[str, ...],
-    summary: str,
-    *,
-    group: str = "",
-    data_format: str = "",
+    name: str, num_classes: int, folders: tuple[str, ...], summary: str, group: str = ""
 ) -> Task:
-    return Task(
-        name=name,
-        num_classes=num_classes,
-        folders=folders,
-        summary=summary,
-        group=group,
-        format=data_format,
-    )
+    return Task(name=name, num_classes=num_classes, folders=folders, summary=summary, group=group)
 
 
 def _vtab(name: str, group: str, num_classes: int, folder: str, summary: str) -> Task:
@@ -115,11 +103,17 @@ def _vtab(name: str, group: str, num_classes: int, folder: str, summary: str) ->
     return _task(name, num_classes, tuple(dict.fromkeys((folder, name))), summary, group=group)
 
 
-def _fetched(
-    name: str, num_classes: int, data_format: str, folders: tuple[str, ...], summary: str
+def _torchvision(
+    name: str,
+    num_classes: int,
+    data_format: str,
+    download: str,
+    folders: tuple[str, ...],
+    summary: str,
 ) -> Task:
-    """Describe a task whose dataset torchvision can fetch."""
-    return _task(name, num_classes, folders, summary, data_format=data_format)
+    """Describe a task whose dataset lies as torchvision leaves it."""
+    task = _task(name, num_classes, folders, summary)
+    return replace(task, format=data_format, download=download)
 
 
 def _inside(name: str, folder: str) -> tuple[str, ...]:
@@ -141,7 +135,7 @@ CARS = _task(
 DEMO = Suite(
     name="demo",
     brings_images=True,
-    format="drawn",
+    format="demo",
     transform="resize",
     final_splits=("train",),
     backbone="demo",
@@ -158,7 +152,7 @@ DEMO = Suite(
 FGVC = Suite(
     name="fgvc",
     folders=("fgvc",),
-    format="json",
+    format="vpt_json",
     transform="crop",
     final_splits=("train",),
     published_on=("vit-b16",),
@@ -167,7 +161,7 @@ FGVC = Suite(
 VTAB = Suite(
     name="vtab-1k",
     folders=("vtab-1k", "vtab"),
-    format="lists",
+    format="vtab_lists",
     transform="resize",
     final_splits=("train", "val"),
     published_on=("vit-b16", "swin-b"),
@@ -201,18 +195,21 @@ VTAB = Suite(
 HTA = Suite(
     name="hta",
     folders=("hta", "fgvc"),  # four of its tasks are FGVC's
-    format="json",
+    format="vpt_json",
     transform="crop",
     final_splits=("train", "val"),
 ).of(
-    _fetched("cifar10", 10, "cifar10", _inside("cifar10", "cifar-10-batches-py"),
-             "small photos: which object"),
-    _fetched("cifar100", 100, "cifar100", _inside("cifar100", "cifar-100-python"),
-             "small photos: which object"),
-    _fetched("dtd", 47, "dtd", ("dtd/dtd", "dtd"), "textures: which describing word"),
-    _fetched("food101", 101, "food101", _inside("food101", "food-101"), "dishes: which one"),
-    _fetched("svhn", 10, "svhn", ("svhn", "SVHN"), "house numbers: which digit in the middle"),
-    _fetched("gtsrb", 43, "gtsrb", ("gtsrb", "GTSRB"), "German traffic signs: which one"),
+    _torchvision("cifar10", 10, "cifar", "CIFAR10", _inside("cifar10", "cifar-10-batches-py"),
+                 "small photos: which object"),
+    _torchvision("cifar100", 100, "cifar", "CIFAR100", _inside("cifar100", "cifar-100-python"),
+                 "small photos: which object"),
+    _torchvision("dtd", 47, "dtd", "DTD", ("dtd/dtd", "dtd"), "textures: which describing word"),
+    _torchvision("food101", 101, "food101", "Food101", _inside("food101", "food-101"),
+                 "dishes: which one"),
+    _torchvision("svhn", 10, "svhn", "SVHN", ("svhn", "SVHN"),
+                 "house numbers: which digit in the middle"),
+    _torchvision("gtsrb", 43, "gtsrb", "GTSRB", ("gtsrb", "GTSRB"),
+                 "German traffic signs: which one"),
     CUB,
     NABIRDS,
     DOGS,

@@ -11,6 +11,8 @@ from rich.table import Table
 
 from command_line import counting, refuse, run
 from sa2vp.data.check import check_task, print_reports
+from sa2vp.data.custom import custom_task
+from sa2vp.data.download import download_missing
 from sa2vp.data.errors import DataError
 from sa2vp.data.options import DataOptions
 from sa2vp.printing import Console
@@ -47,8 +49,6 @@ def download(
 ) -> int:
     """Download what is missing and torchvision can fetch: six of the HTA tasks."""
     found = find_tasks(suite, task_names, data_dir)
-    from sa2vp.data.download import download_missing  # noqa: PLC0415 - as below
-
     download_missing(found, data_dir, console.print)
     return 0
 
@@ -85,8 +85,6 @@ def find_tasks(suite: str, names: str | None, data_dir: Path | None) -> list[Tas
         DataError: the suite or a task is unknown, or one's own data is malformed.
     """
     if suite in SUITES and SUITES[suite].own_data:
-        from sa2vp.data.custom import custom_task  # noqa: PLC0415 - as above
-
         if data_dir is None or not data_dir.exists():
             raise DataError(f"--data-dir: no such folder or table: {data_dir}")
         return [custom_task(data_dir)]

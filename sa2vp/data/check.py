@@ -6,18 +6,16 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
-from pathlib import Path
 
 from rich.table import Table
 
 from sa2vp.data.errors import DataError
-from sa2vp.data.fingerprint import Manifest, make_manifest, manifest_of_drawn
+from sa2vp.data.fingerprint import Manifest, make_manifest
 from sa2vp.data.images.facts import Facts, examine
 from sa2vp.data.images.source import OUTSIDE
-from sa2vp.data.loading import load_task
 from sa2vp.data.options import DataOptions
+from sa2vp.data.readers import read_task
 from sa2vp.data.readers.base import SPLITS, Listing, SplitList
-from sa2vp.data.reading import read_task
 from sa2vp.printing import Console
 from sa2vp.suites import Task
 from sa2vp.text import printable
@@ -68,16 +66,14 @@ def check_task(
         options: where it lies.
         progress: called after each image.
     """
-    if task.format == "drawn":
-        return _drawn(task)
     try:
-        listing = read_task(task, Path(options.data_dir or "."))
+        listing = read_task(task, options.data_path)
         names = listing.names(tuple(listing.splits))
         facts = examine(listing.source, names, options.cache_path, progress)
     except DataError as error:
         return TaskReport(problems=[str(error)])
     return TaskReport(
-        folder=str(listing.folder),
+        folder=str(listing.folder or ""),
         images={split: len(images) for split, images in listing.splits.items()},
         classes=list(listing.classes),
         classes_in_train=len(set(listing.splits["train"].labels.tolist())),
@@ -107,17 +103,6 @@ def print_reports(
             console.print(f"{task.name}: {line}", soft_wrap=True)
         for line in reports[task.name].remarks:
             console.print(f"{task.name}: remark: {line}", soft_wrap=True)
-
-
-def _drawn(task: Task) -> TaskReport:
-    data = load_task(task)
-    splits = {"train": data.train, "val": data.val, "test": data.test}
-    return TaskReport(
-        images={name: len(split) for name, split in splits.items()},
-        classes=[str(label) for label in range(task.num_classes)],
-        classes_in_train=len(set(data.train.labels.tolist())),
-        manifest=manifest_of_drawn(data),
-    )
 
 
 def _missing_classes(task: Task, train: SplitList) -> list[str]:

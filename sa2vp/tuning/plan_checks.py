@@ -6,6 +6,8 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from sa2vp.data.custom import custom_task
+from sa2vp.data.errors import DataError
 from sa2vp.suites import SUITES, Suite, Task, suite_tasks
 from sa2vp.training.settings import PRECISIONS
 from sa2vp.tuning.errors import PlanError
@@ -48,9 +50,6 @@ def choose_tasks(suite: str, names: str | None, data_dir: Path | None) -> tuple[
             return tuple(suite_tasks(suite, chosen))
         except ValueError as error:
             raise PlanError("--tasks", str(error)) from error
-    from sa2vp.data.custom import custom_task  # noqa: PLC0415 - pandas is slow to import
-    from sa2vp.data.errors import DataError  # noqa: PLC0415
-
     assert data_dir is not None  # noqa: S101 - for the type checker
     try:
         task = custom_task(data_dir)

@@ -23,8 +23,8 @@ from sa2vp.data.check import check_task
 from sa2vp.data.custom import custom_task, list_custom
 from sa2vp.data.errors import DataError
 from sa2vp.data.options import DataOptions
+from sa2vp.data.readers import read_task
 from sa2vp.data.readers.base import SPLITS, Listing, SplitList
-from sa2vp.data.reading import read_task
 
 Pairs = list[tuple[str, object]]
 

@@ -12,8 +12,8 @@ from PIL import Image
 from ray import tune
 
 from sa2vp.data.check import check_task
-from sa2vp.data.loading import load_task
 from sa2vp.data.options import DataOptions
+from sa2vp.data.readers.demo import load_task
 from sa2vp.models import load_backbone
 from sa2vp.results.store import ResultsStore
 from sa2vp.suites import suite_tasks

@@ -27,7 +27,8 @@ class ImageSource(ABC):
     """Where images are read from, by name.
 
     Attributes:
-        location: the folder, where there is one. Names and stamps alone may be those of another.
+        location: folder or file that the images are read from; empty where there is none. It tells
+            sources apart whose names and stamps are the same.
     """
 
     location = ""

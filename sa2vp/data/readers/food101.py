@@ -6,11 +6,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from sa2vp.data.errors import DataError
-from sa2vp.data.folders import find_folder
 from sa2vp.data.images.source import FolderSource
-from sa2vp.data.readers.base import Listing
-from sa2vp.data.readers.entries import check_name, make_split, read_json_object
-from sa2vp.data.readers.held_out import hold_out
+from sa2vp.data.readers.base import Listing, Reader, find_folder
+from sa2vp.data.readers.base.splits import check_name, hold_out, make_split, read_json_object
 from sa2vp.suites import Task
 
 
@@ -47,3 +45,6 @@ def _entries(
             raise DataError(f"{path}: the entries of {of_class} are no list of names")
         for name in names:
             yield check_name(f"images/{name}.jpg", str(path)), labels[of_class]
+
+
+READER = Reader(read_food101)

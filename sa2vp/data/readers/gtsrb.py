@@ -7,11 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from sa2vp.data.errors import DataError
-from sa2vp.data.folders import find_folder
 from sa2vp.data.images.source import FolderSource
-from sa2vp.data.readers.base import Listing
-from sa2vp.data.readers.entries import check_name, make_split, read_text, whole_label
-from sa2vp.data.readers.held_out import hold_out
+from sa2vp.data.readers.base import Listing, Reader, find_folder
+from sa2vp.data.readers.base.splits import check_name, hold_out, make_split, read_text, whole_label
 from sa2vp.suites import Task
 
 TRAINING = "GTSRB/Training"
@@ -54,3 +52,6 @@ def _testing(task: Task, path: Path) -> Iterator[tuple[str, int]]:
             yield check_name(f"{TESTING}/{name}", where), whole_label(label, task, where)
     except csv.Error as error:
         raise DataError(f"{path}:{rows.line_num + 1}: no table ({error})") from error
+
+
+READER = Reader(read_gtsrb)
