@@ -44,13 +44,14 @@ from sklearn.ensemble import RandomForestRegressor
 from small_tasks import SMALL_TASKS, load, seed_of
 
 from sa2vp.cli.commands import run_script
-from sa2vp.config import DEFAULT_EPOCHS, WEIGHT_DECAY
-from sa2vp.data.examples import TensorExamples
-from sa2vp.data.splits import Split, TaskData
-from sa2vp.data.transforms import Normalise
+from sa2vp.config import WEIGHT_DECAY
+from sa2vp.data.images.batches import TensorExamples
+from sa2vp.data.images.normalise import Normalise
+from sa2vp.data.readers.base.decoded import Split, TaskData
 from sa2vp.models import Backbone, create_sa2vp, load_backbone
 from sa2vp.options import OptionError
 from sa2vp.printing import Console
+from sa2vp.suites import SUITES
 from sa2vp.training.build import input_size
 from sa2vp.training.failures import NonFiniteLossError
 from sa2vp.training.generators import seed_everything
@@ -82,7 +83,7 @@ OTHERS_REPEATED = 10
 SEEDS = 3
 """Of the configurations that are repeated, in all."""
 
-EPOCHS = DEFAULT_EPOCHS["demo"]
+EPOCHS = SUITES["demo"].epochs
 LONGER_EPOCHS = 24
 LONGER = ("orientation", "count", "photos")
 """Tasks that are also recorded with the longer schedule."""

@@ -24,10 +24,10 @@ import pyarrow.parquet as pq
 from cyclopts import Parameter
 
 from sa2vp.cli.commands import run_script
-from sa2vp.data.tasks import suite_tasks
 from sa2vp.printing import Console
 from sa2vp.results.packing import ROWS_PER_GROUP, RUNS_PER_FILE
 from sa2vp.results.schema import EPOCH_SCHEMA, PREDICTION_SCHEMA, RUN_SCHEMA
+from sa2vp.suites import suite_tasks
 
 ROOT = Path(__file__).parents[1]
 PLACES = [

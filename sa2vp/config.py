@@ -12,17 +12,13 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
-from sa2vp.data.tasks import SUITES
 from sa2vp.limits import MAX_IMAGE_SIZE, MAX_PER_TRIAL, MAX_SEED
 from sa2vp.options import Declared, Known, Option, Options, Role, declared
+from sa2vp.suites import DEMO, SUITES, Suite
 from sa2vp.training.settings import PRECISIONS
 from sa2vp.tuning.rungs import REDUCTION_FACTOR, grace_epochs, rungs
 from search_spaces.kinds import MAX_COUNT
 
-DEFAULT_EPOCHS = {"demo": 8}
-PUBLISHED_EPOCHS = 100
-DEFAULT_BACKBONE = {"demo": "demo"}
-PUBLISHED_BACKBONE = "vit-b16"
 WEIGHT_DECAY = 1e-4
 PUBLISHED_DROPOUT = 0.1
 DROPOUT = {"demo": 0.0}
@@ -50,6 +46,11 @@ def _reachable(path: str | Path) -> str | Path:
     return path
 
 
+def _suite_of(data: Mapping[str, Any]) -> Suite:
+    """Give the suite that other options' defaults are read from; any, where it was refused."""
+    return SUITES.get(data.get("suite", ""), DEMO)
+
+
 Count = Annotated[int, Field(ge=1, le=MAX_COUNT)]
 Reachable = AfterValidator(_reachable)
 
@@ -75,7 +76,7 @@ class SearchConfig(BaseModel):
 
     suite: Annotated[
         str,
-        AfterValidator(Known("suite", SUITES)),
+        AfterValidator(Known("suite", tuple(SUITES))),
         Option(f"{', '.join(SUITES)}.", TASKS, Role.EXTENT, "NAME"),
     ]
     tasks: Annotated[
@@ -86,7 +87,7 @@ class SearchConfig(BaseModel):
         Option("demo, vit-b16, swin-b or timm's. Default: the suite's.", TASKS, Role.IDENTITY,
                "NAME"),
     ] = Field(
-        default_factory=lambda data: DEFAULT_BACKBONE.get(data.get("suite"), PUBLISHED_BACKBONE)
+        default_factory=lambda data: _suite_of(data).backbone
     )  # fmt: skip
     checkpoint: Annotated[
         Path | None,
@@ -115,7 +116,7 @@ class SearchConfig(BaseModel):
     epochs: Annotated[
         Count,
         Option("Epochs of a full run. Default: the suite's.", PROTOCOL, Role.IDENTITY, "N"),
-    ] = Field(default_factory=lambda data: DEFAULT_EPOCHS.get(data.get("suite"), PUBLISHED_EPOCHS))
+    ] = Field(default_factory=lambda data: _suite_of(data).epochs)
     seeds: Annotated[Count, Option("Final runs per task.", PROTOCOL, Role.EXTENT, "N")] = 3
     seed: Annotated[
         int,

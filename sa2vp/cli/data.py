@@ -8,10 +8,10 @@ from typing import Annotated
 from pydantic import AfterValidator, BaseModel, ConfigDict
 
 from sa2vp.cli.commands import command, make_app
-from sa2vp.data.tasks import SUITES
 from sa2vp.options import Known, Option
+from sa2vp.suites import SUITES
 
-_suite = AfterValidator(Known("suite", SUITES))
+_suite = AfterValidator(Known("suite", tuple(SUITES)))
 
 
 class TasksOptions(BaseModel):

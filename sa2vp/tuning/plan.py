@@ -10,7 +10,7 @@ from typing import Any
 
 from sa2vp.config import SearchConfig
 from sa2vp.data.options import DataOptions
-from sa2vp.data.tasks import Task
+from sa2vp.suites import Task
 from sa2vp.tuning.recipe import Recipe
 from search_spaces import TaskSpace, remark, task_space
 

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from sa2vp.config import SearchConfig
-from sa2vp.data.tasks import Task, suite_tasks
-from sa2vp.errors import Refused
+from sa2vp.data.errors import DataError
 from sa2vp.options import OptionError
+from sa2vp.suites import SUITES, Task, suite_tasks
 from sa2vp.tuning.plan import SearchPlan
 from search_spaces import Choice, TaskSpace
 from search_spaces.toml_file import TomlFileError, read_spaces
@@ -22,17 +22,17 @@ def choose_tasks(config: SearchConfig) -> tuple[Task, ...]:
     """
     names = config.tasks
     chosen = None if names is None else [name.strip() for name in names.split(",")]
-    if config.suite != "custom":
+    if not SUITES[config.suite].own_data:
         try:
             return tuple(suite_tasks(config.suite, chosen))
         except ValueError as error:
             raise OptionError("--tasks", str(error)) from error
-    from sa2vp.data.custom import custom_task  # noqa: PLC0415 - pandas is slow to import
+    from sa2vp.data.custom import custom_task  # noqa: PLC0415 - NumPy and Pillow are slow to import
 
     assert config.data_dir is not None  # noqa: S101 - for the type checker
     try:
         task = custom_task(config.data_dir)
-    except Refused as error:
+    except DataError as error:
         raise OptionError("--data-dir", str(error)) from error
     if chosen not in (None, [task.name]):
         raise OptionError("--tasks", f"{config.data_dir} holds one task, {task.name}; leave it out")
@@ -46,7 +46,7 @@ def own_spaces(path: Path, suite: str, tasks: Sequence[Task]) -> dict[str, TaskS
         OptionError: names the file and line.
     """
     try:
-        known = [] if suite == "custom" else [task.name for task in suite_tasks(suite)]
+        known = [task.name for task in SUITES[suite].tasks]
         return read_spaces(path, [task.name for task in tasks], known)
     except TomlFileError as error:
         raise OptionError("--spaces", str(error)) from error
@@ -58,14 +58,14 @@ def check_data_dir(config: SearchConfig) -> None:
     Raises:
         OptionError: names the folder.
     """
-    suite, data_dir = config.suite, config.data_dir
+    suite, data_dir = SUITES[config.suite], config.data_dir
     if data_dir is None:
-        if suite != "demo":
-            raise OptionError("--data-dir", f"suite {suite} needs the folder of its datasets")
-    elif not (data_dir.is_dir() or (suite == "custom" and data_dir.is_file())):
+        if not suite.brings_images:
+            raise OptionError("--data-dir", f"suite {suite.name} needs the folder of its datasets")
+    elif not (data_dir.is_dir() or (suite.own_data and data_dir.is_file())):
         raise OptionError("--data-dir", f"no such folder: {data_dir}")
-    elif suite == "demo":
-        raise OptionError("--data-dir", "suite demo brings its own images; leave it out")
+    elif suite.brings_images:
+        raise OptionError("--data-dir", f"suite {suite.name} brings its own images; leave it out")
 
 
 def check_workers(plan: SearchPlan) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from sa2vp.config import DECIDED, OPTIONS, SearchConfig
 from sa2vp.options import OptionError, checked
+from sa2vp.suites import SUITES
 from sa2vp.tuning.plan import SearchPlan
 from sa2vp.tuning.plan_checks import (
     check_data_dir,
@@ -18,9 +19,6 @@ from sa2vp.tuning.plan_checks import (
     own_spaces,
 )
 from sa2vp.tuning.recipe import Recipe, read_recipe
-
-_NO_DOUBT = ("demo", "demo", None, None, "exact")
-"""Suite, backbone, checkpoint, image size and fusion that need no look at the backbone."""
 
 
 def make_plan(**given: Any) -> SearchPlan:
@@ -64,9 +62,10 @@ def _input_size(config: SearchConfig) -> int | None:
     checkpoint = config.checkpoint
     if checkpoint is not None and not checkpoint.is_file():
         raise OptionError("--checkpoint", f"no such file: {checkpoint}")
-    asked = (config.suite, config.backbone, checkpoint, config.image_size, config.fusion)
-    if asked == _NO_DOUBT:
-        return None
+    suite = SUITES[config.suite]
+    asked = (config.backbone, checkpoint, config.image_size, config.fusion)
+    if suite.brings_images and asked == (suite.backbone, None, None, "exact"):
+        return None  # no option says anything of the backbone, and no image is resized to its input
     from sa2vp.tuning.backbone_checks import check_backbone  # noqa: PLC0415
 
     return check_backbone(config)

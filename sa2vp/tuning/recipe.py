@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from sa2vp.config import DECIDED
 from sa2vp.limits import MAX_IMAGE_SIZE, MAX_SEED
 from sa2vp.options import OptionError
+from sa2vp.suites import SUITES
 from search_spaces import Choice, TaskSpace
 from search_spaces.kinds import HYPERPARAMETERS, MAX_COUNT, MAX_DIM
 from search_spaces.toml_file import TomlFileError, read_toml
@@ -81,7 +82,7 @@ class Recipe(BaseModel):
         """
         if fingerprint != self.data_fingerprint:
             raise OptionError(
-                "--data-dir" if self.suite != "demo" else "--recipe",
+                "--recipe" if SUITES[self.suite].brings_images else "--data-dir",
                 f"the data of {self.task} is not the recipe's: its fingerprint is {fingerprint}, "
                 f"the recipe has {self.data_fingerprint}",
             )

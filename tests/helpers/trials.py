@@ -8,7 +8,7 @@ from typing import Any
 
 from sa2vp.data.check import check_task
 from sa2vp.data.options import DataOptions
-from sa2vp.data.tasks import suite_tasks
+from sa2vp.suites import suite_tasks
 
 SETTINGS = {
     "inter_dim": 4,

@@ -9,13 +9,12 @@ from rich.table import Table
 from sa2vp.cli.counting import counting
 from sa2vp.cli.data import CheckOptions, DownloadOptions, TasksOptions
 from sa2vp.cli.terminal import console
-from sa2vp.data.check import check_task
+from sa2vp.data.check import check_task, print_reports
 from sa2vp.data.custom import custom_task
 from sa2vp.data.download import download_missing
-from sa2vp.data.listing import DataError
+from sa2vp.data.errors import DataError
 from sa2vp.data.options import DataOptions
-from sa2vp.data.report import print_reports
-from sa2vp.data.tasks import TASKS, Task, suite_tasks
+from sa2vp.suites import SUITES, TASKS, Task, suite_tasks
 
 
 def show_tasks(options: TasksOptions) -> int:
@@ -50,7 +49,7 @@ def check(options: CheckOptions) -> int:
     """
     data_dir, cache_dir = options.data_dir, options.cache_dir
     found = find_tasks(options.suite, options.tasks, data_dir)
-    if options.suite != "demo" and (data_dir is None or not data_dir.exists()):
+    if not SUITES[options.suite].brings_images and (data_dir is None or not data_dir.exists()):
         raise DataError(f"--data-dir: no such folder: {data_dir}")
     places = DataOptions(
         data_dir=None if data_dir is None else str(data_dir.resolve()),
@@ -68,7 +67,7 @@ def find_tasks(suite: str, names: str | None, data_dir: Path | None) -> list[Tas
     Raises:
         DataError: a task is unknown, or one's own data is malformed.
     """
-    if suite == "custom":
+    if SUITES[suite].own_data:
         if data_dir is None or not data_dir.exists():
             raise DataError(f"--data-dir: no such folder or table: {data_dir}")
         return [custom_task(data_dir)]

@@ -8,7 +8,7 @@ from pathlib import Path
 from sa2vp.cli.terminal import console
 from sa2vp.cli.use import ExplainOptions
 from sa2vp.cli.work.left_out import left_out
-from sa2vp.data.decoding import UnreadableImageError
+from sa2vp.data.errors import UnreadableImageError
 from sa2vp.use.errors import UseError
 from sa2vp.use.explanation import explain as draw
 from sa2vp.use.files import missing

@@ -12,9 +12,9 @@ from rich.table import Table
 from sa2vp.cli.counting import counting
 from sa2vp.cli.terminal import INTERRUPTED, console, remarks
 from sa2vp.config import OPTIONS, SearchConfig
-from sa2vp.data.cache import CachePlan
 from sa2vp.data.download import download_missing
-from sa2vp.data.listing import DataError
+from sa2vp.data.errors import DataError
+from sa2vp.data.images.cache import CachePlan
 from sa2vp.options import OptionError
 from sa2vp.results.schema import RunRow
 from sa2vp.tuning.plan import SearchPlan

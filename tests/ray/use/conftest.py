@@ -10,11 +10,11 @@ from PIL import Image
 from ray import tune
 
 from sa2vp.data.check import check_task
-from sa2vp.data.loading import load_task
 from sa2vp.data.options import DataOptions
-from sa2vp.data.tasks import suite_tasks
+from sa2vp.data.readers.demo import load_task
 from sa2vp.models import load_backbone
 from sa2vp.results.store import ResultsStore
+from sa2vp.suites import suite_tasks
 from sa2vp.tuning.planning import make_plan
 from sa2vp.tuning.protocol import ProtocolSearcher
 from sa2vp.tuning.record import RunRecord
