@@ -160,7 +160,7 @@ def main(
         backbone=backbone,
         checkpoint=checkpoint,
         image_size=image_size,
-        fusion=fusion,
+        training={} if fusion == "exact" else {"fusion": fusion},
         spaces=spaces,
         data_dir=data_dir,
         cache_dir=cache_dir,

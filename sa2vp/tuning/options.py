@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from sa2vp.data.options import DataOptions
@@ -11,15 +12,19 @@ from sa2vp.tuning.errors import PlanError
 from sa2vp.tuning.plan import SearchPlan
 from sa2vp.tuning.plan_checks import (
     check_backbone,
+    check_hyperparameters,
+    check_method,
     check_numbers,
     check_paths,
     check_precision,
+    check_training,
     check_workers,
     choose_tasks,
     own_spaces,
 )
 from sa2vp.tuning.recipe import Recipe, read_recipe
 from sa2vp.tuning.rungs import REDUCTION_FACTOR, grace_epochs
+from search_spaces import Value
 
 DEFAULT_EPOCHS = {"demo": 8}
 PUBLISHED_EPOCHS = 100
@@ -29,14 +34,19 @@ PUBLISHED_BACKBONE = "vit-b16"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SearchOptions:
-    """The options of ``run_search.py`` as typed; None stands for the suite's default."""
+    """The options of ``run_search.py`` as typed; None stands for the suite's default.
+
+    ``training`` holds the hyperparameters of the method and of its training that were set, by name;
+    those that are left out are searched, or have their defaults.
+    """
 
     suite: str | None = None
     tasks: str | None = None
     backbone: str | None = None
     checkpoint: Path | None = None
     image_size: int | None = None
-    fusion: str = "exact"
+    method: str = "sa2vp"
+    training: Mapping[str, Value] = field(default_factory=dict)
     data_dir: Path | None = None
     cache_dir: Path | None = None
     cached: bool = True
@@ -86,18 +96,20 @@ def make_plan(options: SearchOptions) -> SearchPlan:
         cache_dir=_absolute(options.cache_dir),
         cached=options.cached,
     )
+    method = check_method(options.method)
     default = DEFAULT_EPOCHS.get(suite, PUBLISHED_EPOCHS)
     epochs = default if options.epochs is None else options.epochs
     tasks = choose_tasks(suite, options.tasks, options.data_dir)
     plan = SearchPlan(
         suite=suite,
         task_rows=tasks,
-        spaces={} if options.spaces is None else own_spaces(options.spaces, suite, tasks),
+        spaces={} if options.spaces is None else own_spaces(options.spaces, suite, tasks, method),
         data=data,
         backbone=options.backbone or DEFAULT_BACKBONE.get(suite, PUBLISHED_BACKBONE),
         checkpoint=_absolute(options.checkpoint),
         image_size=options.image_size,
-        fusion=options.fusion,
+        method=method,
+        training=check_training(method, options.training) if recipe is None else recipe.fixed,
         results=options.results,
         trials=options.trials,
         epochs=epochs,
@@ -119,11 +131,12 @@ def make_plan(options: SearchOptions) -> SearchPlan:
         raise PlanError("--recipe", f"task: {recipe.task!r} is no name of one task")
     check_numbers(plan)
     check_precision(plan.precision, plan.gpus_per_trial)
-    check_workers(plan)
+    configurations = check_hyperparameters(plan)
+    check_workers(plan, configurations)
     return replace(
         plan,
         data=replace(data, loaders=max(1, int(plan.cpus_per_trial))),
-        input_size=check_backbone(plan, options.checkpoint),
+        input_size=check_backbone(plan, options.checkpoint, configurations),
     )
 
 
@@ -135,7 +148,7 @@ def _as_recipe_says(options: SearchOptions, recipe: Recipe) -> SearchOptions:
         tasks=recipe.task,
         backbone=recipe.backbone,
         image_size=recipe.image_size,
-        fusion=recipe.fusion,
+        method=recipe.method,
         precision=recipe.precision,
         epochs=recipe.epochs_planned,
         trials=0,

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from sa2vp.data.options import DataOptions
 from sa2vp.data.tasks import Task
+from sa2vp.methods.base import Method
+from sa2vp.training.configuration import RunConfiguration, known_hyperparameters
 from sa2vp.tuning.recipe import Recipe
-from search_spaces import TaskSpace, remark, task_space
+from sa2vp.tuning.spaces import corner_runs
+from search_spaces import TaskSpace, Value, remark, task_space
 
-WEIGHT_DECAY = 1e-4
-PUBLISHED_DROPOUT = 0.1
-DROPOUT = {"demo": 0.0}
-"""By backbone, where not the published rate: one 96 channels wide has nothing to spare."""
+DEFAULTS: Mapping[str, Mapping[str, Value]] = {"demo": {"dropout": 0.0}}
+"""By backbone, where not the published ones: one 96 channels wide has nothing to spare."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -29,16 +31,17 @@ class SearchPlan:
         backbone: name of the frozen backbone.
         checkpoint: its weights, where the name needs a file.
         image_size: of the images in pixels; None is the backbone's own.
-        fusion: ``exact`` or ``acc``.
+        method: that adapts the backbone.
+        training: hyperparameters of the method and of its training that the user has set, by name.
         results: folder or URI of the results.
-        trials: settings tried per task.
+        trials: configurations tried per task.
         epochs: of a trial that is not stopped, and of every final run.
         seeds: final runs per task.
         seed: of the searcher and of the search's trials.
         grace_epochs: that every trial trains before ASHA may stop it.
         reduction_factor: of the trials that reach a rung of ASHA's, one in so many goes on.
         brackets: of ASHA, which trials take turns in.
-        confirm: how many of the best trials are retrained before the setting is chosen.
+        confirm: how many of the best trials are retrained before the configuration is chosen.
         confirm_seeds: how often each of them.
         workers_per_trial: processes that share a trial's batches, each with its own resources.
         cpus_per_trial: CPU cores per worker, also its threads.
@@ -57,7 +60,7 @@ class SearchPlan:
     backbone: str
     checkpoint: str | None
     image_size: int | None
-    fusion: str
+    method: type[Method]
     results: str
     trials: int
     epochs: int
@@ -70,6 +73,7 @@ class SearchPlan:
     grace_epochs: int
     reduction_factor: float
     brackets: int = 1
+    training: Mapping[str, Value] = field(default_factory=dict)
     confirm: int = 0
     confirm_seeds: int = 2
     spaces: Mapping[str, TaskSpace] = field(default_factory=dict)
@@ -87,16 +91,16 @@ class SearchPlan:
         return next(task for task in self.task_rows if task.name == name)
 
     @property
-    def dropout(self) -> float:
-        """Give the rate that runs on this plan's backbone train with."""
-        if self.recipe is not None:
-            return self.recipe.dropout
-        return DROPOUT.get(self.backbone, PUBLISHED_DROPOUT)
-
-    @property
-    def weight_decay(self) -> float:
-        """Give the weight decay that runs train with."""
-        return WEIGHT_DECAY if self.recipe is None else self.recipe.weight_decay
+    def fixed(self) -> dict[str, Value]:
+        """Give what the hyperparameters are that no space holds, by name."""
+        known = known_hyperparameters(self.method)
+        published = {name: one.default for name, one in known.items() if not one.is_required()}
+        own = DEFAULTS.get(self.backbone, {})
+        return {
+            **published,
+            **{name: value for name, value in own.items() if name in known},
+            **self.training,
+        }
 
     @property
     def final_seeds(self) -> tuple[int, ...]:
@@ -116,6 +120,14 @@ class SearchPlan:
         own = self.spaces.get(task)
         return task_space(self.suite, task, self.backbone) if own is None else own
 
+    def corner_runs(self, task: str) -> list[RunConfiguration]:
+        """Give runs at the corners of a task's space.
+
+        Raises:
+            HyperparameterError: names the first hyperparameter that does not fit.
+        """
+        return corner_runs(self.method, self.space(task), self.fixed, self.epochs)
+
     def identity(
         self, fingerprints: dict[str, str]
     ) -> tuple[dict[str, str], dict[str, dict[str, str]]]:
@@ -125,21 +137,20 @@ class SearchPlan:
             fingerprints: of each task's data.
 
         Returns:
-            What holds for all tasks, by option or in words, and what holds for each. Of a recipe
-            nothing does for all: its runs stand for themselves.
+            What holds for all tasks, by option, by a hyperparameter's name or in words, and what
+            holds for each. Of a recipe nothing does for all: its runs stand for themselves.
         """
         weights = "" if self.checkpoint is None else _sha256(Path(self.checkpoint))
         whole = {
             "--backbone": self.backbone,
             "--checkpoint": weights,
-            "--fusion": self.fusion,
             "--epochs": str(self.epochs),
             "--grace-epochs": str(self.grace_epochs),
             "--reduction-factor": f"{self.reduction_factor:g}",
             "--brackets": str(self.brackets),
             "--seed": str(self.seed),
-            "dropout": str(self.dropout),
-            "weight decay": str(self.weight_decay),
+            "method": self.method.name,
+            **{name: json.dumps(value) for name, value in self.fixed.items()},
         }
         if self.precision != "auto":  # which the device decides: it is compared once that is known
             whole["--precision"] = self.precision
@@ -148,12 +159,17 @@ class SearchPlan:
         tasks = {
             task: {
                 "data": fingerprints[task],
-                "recipe": str(self.recipe or "none"),
-                "space": repr(self.space(task)),
+                "recipe": "none" if self.recipe is None else self.recipe.model_dump_json(),
+                "space": json.dumps(self.space(task).described),
             }
             for task in self.tasks
         }
         return whole, tasks
+
+
+def option_of(hyperparameter: str) -> str:
+    """Name the option that sets a hyperparameter."""
+    return f"--{hyperparameter.replace('_', '-')}"
 
 
 def _sha256(path: Path) -> str:

@@ -4,20 +4,29 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 from sa2vp.data.tasks import Task, suite_tasks
-from sa2vp.training.settings import PRECISIONS
+from sa2vp.hyperparameters import HyperparameterError
+from sa2vp.methods import Method, find_method
+from sa2vp.training.configuration import (
+    PRECISIONS,
+    RunConfiguration,
+    check_hyperparameter,
+)
 from sa2vp.tuning.errors import PlanError
 from sa2vp.tuning.limits import MAX_IMAGE_SIZE, MAX_PER_TRIAL, MAX_SEED
-from sa2vp.tuning.plan import SearchPlan
+from sa2vp.tuning.plan import SearchPlan, option_of
 from sa2vp.tuning.rungs import rungs
-from search_spaces import Choice, TaskSpace
+from sa2vp.tuning.spaces import checked_space
+from search_spaces import TaskSpace, Value
 from search_spaces.kinds import MAX_COUNT
 from search_spaces.toml_file import TomlFileError, read_spaces
 
-_NO_DOUBT = ("demo", "demo", None, None, "exact")
-"""Suite, backbone, checkpoint, image size and fusion that need no look at the backbone."""
+_NO_DOUBT: tuple[object, ...] = ("demo", "demo", None, None, {}, {})
+"""Suite, backbone, checkpoint, image size, hyperparameters that were set, and own spaces that need
+no look at the backbone."""
 
 
 def check_paths(paths: Mapping[str, str | Path | None]) -> None:
@@ -64,7 +73,21 @@ def choose_tasks(suite: str, names: str | None, data_dir: Path | None) -> tuple[
     return (task,)
 
 
-def own_spaces(path: Path, suite: str, tasks: Sequence[Task]) -> dict[str, TaskSpace]:
+def check_method(name: str) -> type[Method]:
+    """Find a method.
+
+    Raises:
+        PlanError: there is none of this name.
+    """
+    try:
+        return find_method(name)
+    except ValueError as error:
+        raise PlanError("--method", str(error)) from error
+
+
+def own_spaces(
+    path: Path, suite: str, tasks: Sequence[Task], method: type[Method]
+) -> dict[str, TaskSpace]:
     """Read the user's own search spaces, of a suite whose other tasks the file may hold too.
 
     Raises:
@@ -72,7 +95,8 @@ def own_spaces(path: Path, suite: str, tasks: Sequence[Task]) -> dict[str, TaskS
     """
     try:
         known = [] if suite == "custom" else [task.name for task in suite_tasks(suite)]
-        return read_spaces(path, [task.name for task in tasks], known)
+        check = partial(check_hyperparameter, method)
+        return read_spaces(path, [task.name for task in tasks], check, known)
     except TomlFileError as error:
         raise PlanError("--spaces", str(error)) from error
 
@@ -138,8 +162,62 @@ def _check_brackets(plan: SearchPlan) -> None:
         )
 
 
-def check_workers(plan: SearchPlan) -> None:
+def check_training(method: type[Method], training: Mapping[str, Value]) -> dict[str, Value]:
+    """Check the hyperparameters that options have set, and give them in their fields' types.
+
+    Raises:
+        PlanError: names the option of the first that is unknown to the method or out of range.
+    """
+    try:
+        return {name: check_hyperparameter(method, name, value) for name, value in training.items()}
+    except HyperparameterError as error:
+        raise PlanError(option_of(error.name), f"method {method.name}: {error}") from error
+
+
+def check_hyperparameters(plan: SearchPlan) -> dict[str, list[RunConfiguration]]:
+    """Refuse hyperparameters that no run can be made of.
+
+    Returns:
+        Runs at the corners of each task's space.
+
+    Raises:
+        PlanError: names the option of the first, or the task whose space it stands in.
+    """
+    found = {}
+    for task in plan.tasks:
+        try:
+            space = checked_space(plan.method, plan.space(task))
+        except HyperparameterError as error:
+            raise PlanError("--method", f"the space of {task}: {error}") from error
+        for name in plan.training:
+            if name in space.ranges:
+                raise PlanError(
+                    option_of(name), f"the space of {task} searches {name}; leave it out"
+                )
+        try:
+            found[task] = plan.corner_runs(task)
+        except HyperparameterError as error:
+            raise _refused(plan, task, error) from error
+    return found
+
+
+def _refused(plan: SearchPlan, task: str, error: HyperparameterError) -> PlanError:
+    """Blame the option that set a hyperparameter, else the space of the task."""
+    set_by_option = plan.recipe is None and (error.name in plan.training or not error.name)
+    if set_by_option and plan.training:
+        return PlanError(option_of(error.name or next(iter(plan.training))), str(error))
+    option = "--recipe" if plan.recipe else "--spaces" if task in plan.spaces else "--method"
+    return PlanError(option, f"the space of {task}: {error}")
+
+
+def check_workers(
+    plan: SearchPlan, configurations: Mapping[str, Sequence[RunConfiguration]]
+) -> None:
     """Refuse workers that cannot share every batch of the spaces, or GPUs that they cannot share.
+
+    Args:
+        plan: to be followed.
+        configurations: at the corners of each task's space.
 
     Raises:
         PlanError: names the option.
@@ -152,19 +230,14 @@ def check_workers(plan: SearchPlan) -> None:
             f"is each worker's with --workers-per-trial; give it a whole GPU or none, "
             f"not {plan.gpus_per_trial:g}",
         )
-    for task in plan.tasks:
-        smallest = _smallest_batch(plan.space(task))
+    for task, of_task in configurations.items():
+        smallest = min(one.training.batch_size for one in of_task)
         if smallest < plan.workers_per_trial:
             raise PlanError(
                 "--workers-per-trial",
-                f"{plan.workers_per_trial} workers cannot share a batch of {smallest:g} images, "
-                f"which the space of {task} holds; take at most {smallest:g}",
+                f"{plan.workers_per_trial} workers cannot share a batch of {smallest} images, "
+                f"which the space of {task} holds; take at most {smallest}",
             )
-
-
-def _smallest_batch(space: TaskSpace) -> float:
-    sizes = space.ranges["batch_size"]
-    return min(sizes.values) if isinstance(sizes, Choice) else sizes.low
 
 
 def check_precision(precision: str, gpus: float | None) -> None:
@@ -184,8 +257,17 @@ def check_precision(precision: str, gpus: float | None) -> None:
         )
 
 
-def check_backbone(plan: SearchPlan, checkpoint: Path | None) -> int | None:
+def check_backbone(
+    plan: SearchPlan,
+    checkpoint: Path | None,
+    configurations: Mapping[str, Sequence[RunConfiguration]],
+) -> int | None:
     """Load it as the trials will; timm, slow to import, is asked last and only where need be.
+
+    Args:
+        plan: to be followed.
+        checkpoint: as typed.
+        configurations: of each task, which the backbone has to fit.
 
     Returns:
         The height and width of its input in pixels; None where it was not looked at.
@@ -195,10 +277,10 @@ def check_backbone(plan: SearchPlan, checkpoint: Path | None) -> int | None:
     """
     if checkpoint is not None and not checkpoint.is_file():
         raise PlanError("--checkpoint", f"no such file: {checkpoint}")
-    asked = (plan.suite, plan.backbone, checkpoint, plan.image_size, plan.fusion)
+    asked = (plan.suite, plan.backbone, checkpoint, plan.image_size, plan.training, plan.spaces)
     if asked == _NO_DOUBT:
         return None
-    from sa2vp.models import check_fusion, load_backbone  # noqa: PLC0415
+    from sa2vp.models import load_backbone  # noqa: PLC0415
     from sa2vp.models.backbones import check_backbone_name  # noqa: PLC0415
     from sa2vp.models.suitability import BackboneError, ImageSizeError  # noqa: PLC0415
 
@@ -207,14 +289,16 @@ def check_backbone(plan: SearchPlan, checkpoint: Path | None) -> int | None:
     except BackboneError as error:
         raise PlanError("--backbone", str(error)) from error
     try:
-        check_fusion(plan.fusion)
         backbone = load_backbone(plan.backbone, checkpoint, plan.image_size)
-        check_fusion(plan.fusion, backbone)
-        return int(backbone.patch_embed.img_size[0])
     except ImageSizeError as error:
         raise PlanError("--image-size", str(error)) from error
     except BackboneError as error:
         option = "--backbone" if checkpoint is None else "--checkpoint"
         raise PlanError(option, str(error)) from error
-    except ValueError as error:
-        raise PlanError("--fusion", str(error)) from error
+    for task, of_task in configurations.items():
+        for one in of_task:
+            try:
+                one.method.check_backbone(backbone)
+            except HyperparameterError as error:
+                raise _refused(plan, task, error) from error
+    return int(backbone.patch_embed.img_size[0])

@@ -16,7 +16,6 @@ from sa2vp.data.report import print_reports
 from sa2vp.printing import Console
 from sa2vp.tuning.errors import PlanError
 from sa2vp.tuning.plan import SearchPlan
-from search_spaces import Choice
 
 GIB = 2**30
 
@@ -83,12 +82,11 @@ def _check_batches(plan: SearchPlan, task: str, images: int) -> None:
     Raises:
         PlanError: names the task.
     """
-    sizes = plan.space(task).ranges["batch_size"]
-    largest = max(sizes.values) if isinstance(sizes, Choice) else sizes.high
+    largest = max(run.training.batch_size for run in plan.corner_runs(task))
     if largest > images:
         raise PlanError(
             "--data-dir",
-            f"{task} has {images} training images, and its space batches of {largest:g}",
+            f"{task} has {images} training images, and its space batches of {largest}",
         )
 
 

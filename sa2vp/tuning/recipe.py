@@ -1,16 +1,18 @@
-"""A recipe: the settings of a task's final runs and what they reached, to be retrained exactly."""
+"""A recipe: how a task's final runs were trained and what they reached, to be retrained exactly."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from sa2vp.methods import find_method
+from sa2vp.training.configuration import RunConfiguration
 from sa2vp.tuning.errors import PlanError
 from sa2vp.tuning.limits import MAX_IMAGE_SIZE, MAX_SEED
-from search_spaces import Choice, TaskSpace
-from search_spaces.kinds import HYPERPARAMETERS, MAX_COUNT, MAX_DIM
+from search_spaces import Choice, TaskSpace, Value
+from search_spaces.kinds import MAX_COUNT
 from search_spaces.toml_file import TomlFileError, read_toml
 
 Percent = Annotated[float, Field(ge=0, le=100)]
@@ -21,6 +23,8 @@ class Recipe(BaseModel):
     """Final runs to be repeated, by the names of the results' columns.
 
     Attributes:
+        searched: the hyperparameters that a search would look for.
+        hyperparameters: of the runs, by name; those that are left out have their defaults.
         test_top1: percent after the last epoch, by seed.
     """
 
@@ -31,22 +35,39 @@ class Recipe(BaseModel):
     backbone: str
     backbone_fingerprint: str
     data_fingerprint: str
-    fusion: str
+    method: str
     precision: str
     image_size: int = Field(ge=1, le=MAX_IMAGE_SIZE)
     epochs_planned: int = Field(ge=1, le=MAX_COUNT)
-    dropout: float = Field(ge=0, lt=1)
-    weight_decay: float = Field(ge=0)
-    inter_dim: int = Field(ge=1, le=MAX_DIM)
-    inter_weight: float = Field(gt=0)
-    lr: float = Field(gt=0)
-    batch_size: int = Field(ge=1, le=MAX_COUNT)
+    searched: tuple[str, ...]
+    hyperparameters: dict[str, object]
     test_top1: dict[Seed, Percent] = Field(min_length=1)
 
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        """Refuse hyperparameters that no run can be made of."""
+        if unknown := [name for name in self.searched if name not in self.hyperparameters]:
+            raise ValueError(f"searched: {unknown[0]!r:.60} is none of the hyperparameters")
+        _ = self.values
+        return self
+
     @property
-    def setting(self) -> dict[str, float]:
+    def values(self) -> dict[str, Value]:
+        """Give every hyperparameter by name, in its field's type."""
+        method = find_method(self.method)
+        return RunConfiguration.of(
+            method, self.hyperparameters, epochs=self.epochs_planned, seed=0
+        ).hyperparameters
+
+    @property
+    def configuration(self) -> dict[str, Value]:
         """Give the hyperparameters that a search would look for."""
-        return {name: getattr(self, name) for name in HYPERPARAMETERS}
+        return {name: self.values[name] for name in self.searched}
+
+    @property
+    def fixed(self) -> dict[str, Value]:
+        """Give the others."""
+        return {name: v for name, v in self.values.items() if name not in self.searched}
 
     @property
     def seeds(self) -> tuple[int, ...]:
@@ -55,9 +76,9 @@ class Recipe(BaseModel):
 
     @property
     def space(self) -> TaskSpace:
-        """Give the space that holds nothing but its setting."""
-        ranges = {name: Choice(value) for name, value in self.setting.items()}
-        return TaskSpace(ranges, (self.setting,))
+        """Give the space that holds nothing but its configuration."""
+        ranges = {name: Choice(value) for name, value in self.configuration.items()}
+        return TaskSpace(ranges, (self.configuration,))
 
     def check_data(self, fingerprint: str) -> None:
         """Refuse other images, labels or splits.
@@ -97,6 +118,7 @@ def read_recipe(path: Path) -> Recipe:
     except ValidationError as error:
         first = error.errors(include_input=False)[0]
         key = ".".join(str(part) for part in first["loc"])
-        raise PlanError("--recipe", f"{path}: {key}: {first['msg']}") from error
+        message = first["msg"].removeprefix("Value error, ")
+        raise PlanError("--recipe", ": ".join(filter(None, (str(path), key, message)))) from error
     except TomlFileError as error:
         raise PlanError("--recipe", str(error)) from error

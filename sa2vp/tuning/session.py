@@ -19,7 +19,7 @@ from sa2vp.results.store import (
     superseded_folder,
 )
 from sa2vp.tuning.errors import PlanError
-from sa2vp.tuning.plan import SearchPlan
+from sa2vp.tuning.plan import SearchPlan, option_of
 from sa2vp.tuning.plan_data import PlanData
 
 
@@ -245,12 +245,13 @@ def _refuse_difference(
     for key, value in asked.search.items():
         if noted.search.get(key, value) != value:
             before = noted.search[key]
+            option = option_of(key) if key in plan.fixed else key
             # Of weights and the like the values are digests, which tell nobody anything.
-            named = key.startswith("--") and key != "--checkpoint"
+            named = option.startswith("--") and option != "--checkpoint"
             difference = (
-                f"{key} {before}, not {value}" if named else f"a different {key.lstrip('-')}"
+                f"{option} {before}, not {value}" if named else f"a different {key.lstrip('-')}"
             )
-            raise _mixed(plan, key, difference)
+            raise _mixed(plan, option, difference)
     for task, values in asked.tasks.items():
         for key, value in values.items():
             if noted.tasks.get(task, {}).get(key, value) != value:
