@@ -17,7 +17,7 @@ class _Counts(NamedTuple):
     fixed: int
 
 
-# Counted on this project's models (tests/analysis/test_parameters.py); heads are left out.
+# Counted on this project's models (tests/unit/analysis/test_parameters.py); heads are left out.
 COUNTS = {
     "vit_b16_in21k": _Counts(85_798_656, 21_339, 31_488),
     "swin_b_in22k": _Counts(86_743_224, 21_714, 27_776),

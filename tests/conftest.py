@@ -1,34 +1,39 @@
-"""What tests of any folder share: an object store, and Hypothesis without a clock."""
+"""What tests of any tier share."""
 
 from __future__ import annotations
 
-import socket
-import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable
+from pathlib import Path
 
-import boto3
 import pytest
 from hypothesis import settings
-from searches import free_port, wait_for
+from searches import TINY, run_search
+
+from sa2vp.use.command import main
 
 settings.register_profile("without a clock", deadline=None)
 settings.load_profile("without a clock")
 
 
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give the results of a search that nothing interrupts."""
+    results = tmp_path_factory.mktemp("finished")
+    done = run_search(results, *TINY)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Dashboard: http://127.0.0.1:" in done.stdout
+    assert "ray get-auth-token" in done.stdout
+    assert "2/2" in done.stdout
+    return results
+
+
 @pytest.fixture
-def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """Serve an object store; gives a bucket's URI."""
-    port = free_port()
-    endpoint = f"http://127.0.0.1:{port}"
-    for name, value in {
-        "AWS_ENDPOINT_URL": endpoint, "AWS_ACCESS_KEY_ID": "me", "AWS_SECRET_ACCESS_KEY": "secret",
-        "AWS_DEFAULT_REGION": "us-east-1",
-    }.items():  # fmt: skip
-        monkeypatch.setenv(name, value)
-    server = [sys.executable, "-m", "moto.server", "-p", str(port)]
-    with subprocess.Popen(server, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as store:
-        wait_for(lambda: socket.socket().connect_ex(("127.0.0.1", port)) == 0)
-        boto3.client("s3").create_bucket(Bucket="results")
-        yield "s3://results/sa2vp"
-        store.terminate()
+def sa2vp(monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
+    """Run the command line in this process; gives the exit code."""
+
+    def run(*arguments: str | Path) -> int:
+        monkeypatch.setattr(sys, "argv", ["sa2vp", *map(str, arguments)])
+        return main()
+
+    return run

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from sa2vp.data.examples import Examples
+from sa2vp.data.images.batches import Examples
 from sa2vp.methods.base import Method
 from sa2vp.training.distributed import Workers
 from sa2vp.training.micro_batch import MicroBatch

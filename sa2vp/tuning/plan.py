@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from sa2vp.data.options import DataOptions
-from sa2vp.data.tasks import Task
 from sa2vp.methods.base import Method
+from sa2vp.suites import Task
 from sa2vp.training.configuration import RunConfiguration, known_hyperparameters
 from sa2vp.tuning.recipe import Recipe
 from sa2vp.tuning.spaces import corner_runs

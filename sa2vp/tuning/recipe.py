@@ -8,6 +8,7 @@ from typing import Annotated, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from sa2vp.methods import find_method
+from sa2vp.suites import SUITES
 from sa2vp.training.configuration import RunConfiguration
 from sa2vp.tuning.errors import PlanError
 from sa2vp.tuning.limits import MAX_IMAGE_SIZE, MAX_SEED
@@ -88,7 +89,7 @@ class Recipe(BaseModel):
         """
         if fingerprint != self.data_fingerprint:
             raise PlanError(
-                "--data-dir" if self.suite != "demo" else "--recipe",
+                "--recipe" if SUITES[self.suite].brings_images else "--data-dir",
                 f"the data of {self.task} is not the recipe's: its fingerprint is {fingerprint}, "
                 f"the recipe has {self.data_fingerprint}",
             )
