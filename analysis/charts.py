@@ -9,10 +9,11 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
+from pandas.api.types import is_numeric_dtype
 
+from analysis.configurations import searched_names, with_values
 from analysis.svg import COLOURS, INK, drawing
 from sa2vp.text import printable
-from search_spaces.kinds import HYPERPARAMETERS
 
 BLUE, ORANGE, GREEN, PINK, RED, _ = COLOURS
 STATUS_COLOURS = {"completed": GREEN, "stopped": ORANGE, "failed": RED, "running": BLUE}
@@ -81,12 +82,13 @@ def parallel_coordinates(task: str, trials: pd.DataFrame) -> str:
 
     Args:
         task: for the title.
-        trials: columns of the hyperparameters, last_val_top1 and status. Those that ran to the end
-            are coloured, by accuracy.
+        trials: columns that hold hyperparameters, last_val_top1 and status. Those that ran to the
+            end are coloured, by accuracy.
     """
-    with drawing(f"Settings of the trials of {task}") as (axes, svg):
-        tried = trials.dropna(subset=[*HYPERPARAMETERS, "last_val_top1"])
-        scaled = pd.DataFrame({name: _logarithmic(tried[name]) for name in HYPERPARAMETERS})
+    with drawing(f"Configurations of the trials of {task}") as (axes, svg):
+        searched = searched_names(trials)
+        tried = with_values(trials, searched).dropna(subset=[*searched, "last_val_top1"])
+        scaled = pd.DataFrame({name: _scaled(tried[name]) for name in searched})
         scaled["val top-1"] = _linear(tried["last_val_top1"])
         complete = (tried["status"] == "completed").to_numpy()
         best = scaled["val top-1"].to_numpy()
@@ -94,14 +96,15 @@ def parallel_coordinates(task: str, trials: pd.DataFrame) -> str:
             shade = _shade(best[number]) if complete[number] else INK
             width, alpha = (1.4, 0.9) if complete[number] else (0.6, 0.3)
             axes.plot(scaled.iloc[number].to_numpy(), color=shade, lw=width, alpha=alpha)
-        names = [*HYPERPARAMETERS, "last_val_top1"]
-        labels = [name.replace("_", "\n", 1) for name in (*HYPERPARAMETERS, "val_top-1")]
+        names = [*searched, "last_val_top1"]
+        labels = [name.replace("_", "\n", 1) for name in (*searched, "val_top-1")]
         axes.set_xticks(range(len(names)), labels)
         for x, name in enumerate(names):
             axes.axvline(x, color=INK, lw=0.8)
             for y, value in ((-0.03, tried[name].min()), (1.03, tried[name].max())):
                 edge = "top" if y < 0 else "bottom"
-                axes.text(x, y, f"{value:.3g}", ha="center", va=edge, fontsize=7)
+                text = value if isinstance(value, str) else f"{value:.3g}"
+                axes.text(x, y, text, ha="center", va=edge, fontsize=7)
         axes.set(ylim=(-0.12, 1.12), yticks=[])
         axes.spines[["left", "bottom"]].set_visible(False)
         axes.tick_params(length=0)
@@ -109,8 +112,13 @@ def parallel_coordinates(task: str, trials: pd.DataFrame) -> str:
         return svg()
 
 
-def _logarithmic(values: pd.Series) -> pd.Series:
-    return _linear(pd.Series(np.log(values.astype(float)), index=values.index))
+def _scaled(values: pd.Series) -> pd.Series:
+    """Place values from 0 to 1: by their logarithm where they have one, and texts in order."""
+    if not is_numeric_dtype(values):
+        return _linear(values.astype("category").cat.codes)
+    numbers = values.astype(float)
+    logarithms = pd.Series(np.log(numbers), index=values.index)
+    return _linear(logarithms if (numbers > 0).all() else numbers)
 
 
 def _linear(values: pd.Series) -> pd.Series:

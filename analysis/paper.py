@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import pandas as pd
 
-from search_spaces.kinds import HYPERPARAMETERS
-
 FULL = "full"
 THIS_SEARCH = "sa2vp, this search"
 MEAN = "mean"
@@ -99,22 +97,25 @@ def stated_means(published: pd.DataFrame, stated: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def setting_table(found: pd.DataFrame, authors: pd.DataFrame) -> pd.DataFrame:
-    """Set the settings that this search found beside the authors'.
+def configuration_table(
+    found: pd.DataFrame, authors: pd.DataFrame, names: list[str]
+) -> pd.DataFrame:
+    """Set the configurations that this search found beside the authors'.
 
     Args:
-        found: columns task, inter_dim, inter_weight, lr, batch_size of the final runs' settings.
+        found: column task and the hyperparameters, of the final runs.
         authors: columns task and the same, as text: the README gives alternatives, ``64|128``; and
             note.
+        names: of the hyperparameters.
 
     Returns:
         A row per task of the authors, in their order, and of this search: task, then each
         hyperparameter, the authors' (``<name>_authors``) after the found one, and note.
     """
     joined = authors.merge(
-        found[["task", *HYPERPARAMETERS]], on="task", how="outer", suffixes=("_authors", "")
+        found[["task", *names]], on="task", how="outer", suffixes=("_authors", "")
     )
     place = {task: number for number, task in enumerate(authors["task"])}
     joined = joined.sort_values("task", key=lambda tasks: tasks.map(place), kind="stable")
-    columns = [column for name in HYPERPARAMETERS for column in (name, f"{name}_authors")]
+    columns = [column for name in names for column in (name, f"{name}_authors")]
     return joined[["task", *columns, "note"]].reset_index(drop=True)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pandas as pd
 
+from analysis.configurations import form_of
 from analysis.layout import Column, Table
-from analysis.paper import method_table, setting_table, stated_means
+from analysis.paper import configuration_table, method_table, stated_means
 from analysis.published import BACKBONE_NAMES, checked_note, read_author_settings
 from sa2vp.suites import SUITES
 
@@ -81,25 +82,28 @@ def _columns(frame: pd.DataFrame) -> tuple[Column, ...]:
     )
 
 
-def table_of_settings(suite: str, backbone: str, found: pd.DataFrame) -> Table | None:
-    """Set the found settings beside the authors'; None where their README lists none.
+def table_of_configurations(
+    suite: str, backbone: str, found: pd.DataFrame, searched: list[str]
+) -> Table | None:
+    """Set the found configurations beside the authors'; None where their README lists none.
 
     Args:
         suite: of the tasks.
         backbone: by the search's name.
-        found: columns task, inter_dim, inter_weight, lr, batch_size of the final runs.
+        found: column task and those of the searched hyperparameters, of the final runs.
+        searched: their names.
     """
     of_readme = {"vit-b16": "vit_b16", "swin-b": "swin_b"}.get(backbone)
     authors = read_author_settings(suite, of_readme or "")
     if authors.empty:
         return None
-    frame = setting_table(found, authors)
-    forms = {"inter_dim": "d", "inter_weight": ".3g", "lr": ".2g", "batch_size": "d"}
+    names = [name for name in searched if name in authors]
+    frame = configuration_table(found, authors, names)
     columns = [Column("task", "task")]
-    for name, form in forms.items():
+    for name in names:
         header = name.replace("batch_size", "batch size")
         columns += [
-            Column(header, name, form, opens_part=name == "lr"),
+            Column(header, name, form_of(found[name]), opens_part=name == names[len(names) // 2]),
             Column(f"{header}, authors", f"{name}_authors"),
         ]
     columns.append(Column("the authors' remark", "note"))

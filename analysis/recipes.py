@@ -1,4 +1,4 @@
-"""The settings that won, as a small TOML file per task that ``run_search.py --recipe`` retrains."""
+"""What won, as a small TOML file per task that ``run_search.py --recipe`` retrains."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ import json
 
 import pandas as pd
 
+from analysis.configurations import configuration_of, values_of
 from analysis.names import file_stem
 from analysis.tables import counted_runs
 from sa2vp.text import printable
+from search_spaces import Value
 
 _TEXTS = (
     "suite",
@@ -16,13 +18,11 @@ _TEXTS = (
     "backbone",
     "backbone_fingerprint",
     "data_fingerprint",
-    "fusion",
+    "method",
     "precision",
 )
-_NUMBERS = (
-    "image_size", "epochs_planned", "dropout", "weight_decay", "inter_dim", "inter_weight", "lr",
-    "batch_size",
-)  # fmt: skip
+_NUMBERS = ("image_size", "epochs_planned")
+_JSON = ("searched", "hyperparameters")
 
 
 def recipes(runs: pd.DataFrame) -> dict[str, str]:
@@ -36,7 +36,7 @@ def recipes(runs: pd.DataFrame) -> dict[str, str]:
         The text of each file by its name, such as ``demo-digits-demo.toml``.
     """
     counted = counted_runs(runs)
-    complete = counted[(counted["method"] == "sa2vp")].dropna(subset=[*_TEXTS, *_NUMBERS])
+    complete = counted[(counted["method"] == "sa2vp")].dropna(subset=[*_TEXTS, *_NUMBERS, *_JSON])
     return {
         recipe_name(*map(str, place)): _recipe(rows.sort_values("seed"))
         for place, rows in complete.groupby(["suite", "task", "backbone"])
@@ -44,7 +44,7 @@ def recipes(runs: pd.DataFrame) -> dict[str, str]:
 
 
 def _recipe(rows: pd.DataFrame) -> str:
-    """Write the recipe of one task's final runs, which share their setting."""
+    """Write the recipe of one task's final runs, which share their configuration."""
     first = rows.iloc[0]
     top1 = rows["test_top1"]
     spread = f" ± {top1.std():.2f}" if len(rows) > 1 else ""
@@ -54,7 +54,15 @@ def _recipe(rows: pd.DataFrame) -> str:
         "# Repeat these runs, with --data-dir and --checkpoint where the suite needs them:",
         "# python run_search.py --recipe THIS_FILE --results NEW_FOLDER",
         *(f"{name} = {json.dumps(str(first[name]))}" for name in _TEXTS),
-        *(f"{name} = {_number(first[name])}" for name in _NUMBERS),
+        *(f"{name} = {int(first[name])}" for name in _NUMBERS),
+        f"searched = {json.dumps(list(configuration_of(first)))}",
+        "",
+        "[hyperparameters]",
+        *(
+            f"{name} = {_as_toml(value)}"
+            for name, value in values_of(first).items()
+            if value is not None
+        ),
         "",
         "[test_top1]  # by seed",
         *(f"{seed} = {accuracy!r}" for seed, accuracy in zip(rows["seed"], top1, strict=True)),
@@ -62,9 +70,12 @@ def _recipe(rows: pd.DataFrame) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _number(value: float) -> str:
-    """Write a number so that it is read as the same one."""
-    return repr(int(value)) if float(value).is_integer() and value >= 1 else repr(float(value))
+def _as_toml(value: Value) -> str:
+    """Write a value so that it is read as the same one."""
+    if isinstance(value, str | bool):
+        return json.dumps(value)
+    number = float(value or 0)
+    return repr(int(number)) if number.is_integer() and number >= 1 else repr(number)
 
 
 def recipe_name(suite: str, task: str, backbone: str) -> str:

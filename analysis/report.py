@@ -6,12 +6,18 @@ import textwrap
 
 import pandas as pd
 
+from analysis.configurations import form_of, searched_names
 from analysis.frames import Results
 from analysis.layout import Column, Table
 from analysis.names import file_stem
 from analysis.noise import with_noise
 from analysis.occupancy import Occupancy, occupancy
-from analysis.paper_report import METHOD_TABLES, paper_table, stated_means_table, table_of_settings
+from analysis.paper_report import (
+    METHOD_TABLES,
+    paper_table,
+    stated_means_table,
+    table_of_configurations,
+)
 from analysis.published import (
     BACKBONE_NAMES,
     checked_note,
@@ -29,12 +35,6 @@ from analysis.tables import (
     task_results,
 )
 
-_SETTING = (
-    Column("inter_dim", "inter_dim", "d", opens_part=True),
-    Column("inter_weight", "inter_weight", ".3g"),
-    Column("lr", "lr", ".3g"),
-    Column("batch size", "batch_size", "d"),
-)
 _RESULT_COLUMNS = (
     Column("task", "task"),
     Column("seeds", "seeds", "d"),
@@ -59,11 +59,11 @@ _RESULT_COLUMNS = (
     Column("published, ViT-B/16", "published_top1", ".1f"),
     Column("over published", "over_published", "+.1f", part="noise"),
     Column("as in the recipe", "matched"),
-    *_SETTING,
+)
+_TUNED_SHARE = (
     Column("learned parameters", "trainable_params", ",d"),
     Column("% of backbone", "trainable_share_pct", ".2f"),
 )
-"""Of a task's row; the last two are the paper's tuned share."""
 
 _SEARCH_COLUMNS = (
     Column("task", "task"),
@@ -74,9 +74,8 @@ _SEARCH_COLUMNS = (
     Column("running", "running", "d"),
     Column("epochs", "epochs", "d"),
     Column("best val top-1", "last_val_top1", ".1f"),
-    *_SETTING,
-    Column("best trial", "best_run_id"),
 )
+_BEST_TRIAL = (Column("best trial", "best_run_id"),)
 _PUBLISHED_COLUMNS = (
     Column("task", "task"),
     Column("group", "group"),
@@ -152,7 +151,7 @@ def published_tasks(accuracy: pd.DataFrame, suite: str) -> pd.DataFrame:
 
 
 def _paper_tables(runs: pd.DataFrame, rows: pd.DataFrame, accuracy: pd.DataFrame) -> list[Table]:
-    """Set this search beside the published methods and settings, where the paper gives them."""
+    """Set this search beside what is published, where the paper gives it."""
     suite, backbone = runs["suite"].iloc[0], runs["backbone"].iloc[0]
     rows = rows.query("not is_mean").dropna(subset=["test_top1_mean"])
     if rows.empty:
@@ -162,7 +161,7 @@ def _paper_tables(runs: pd.DataFrame, rows: pd.DataFrame, accuracy: pd.DataFrame
         table
         for table in (
             paper_table(suite, backbone, accuracy, read_group_means(), own),
-            table_of_settings(suite, backbone, rows),
+            table_of_configurations(suite, backbone, rows, _searched(runs)),
         )
         if table is not None
     ]
@@ -219,8 +218,8 @@ def _result_tables(
     if frame["linear_p_value"].notna().any():
         notes.append(_PAIRED_NOTE)
     notes += [
-        f"{row.task}: {row.best_run_id} is better by now than the setting of these final runs; "
-        "run_search.py retrains it."
+        f"{row.task}: {row.best_run_id} is better by now than the configuration of these final "
+        "runs; run_search.py retrains it."
         for row in outdated_results(runs).itertuples()
     ]
     if frame["test_top1_at_best_val_mean"].notna().any():
@@ -235,7 +234,8 @@ def _result_tables(
     elif len(published):
         notes.append(f"published: no accuracies on {runs['suite'].iloc[0]} are at hand.")
     title, name = _titled("results", runs)
-    return [Table(name, title, caption, frame, _RESULT_COLUMNS, tuple(notes))]
+    columns = (*_RESULT_COLUMNS, *_configuration(frame, _searched(final)), *_TUNED_SHARE)
+    return [Table(name, title, caption, frame, columns, tuple(notes))]
 
 
 def _search_tables(results: Results, runs: pd.DataFrame, published: pd.DataFrame) -> list[Table]:
@@ -246,7 +246,26 @@ def _search_tables(results: Results, runs: pd.DataFrame, published: pd.DataFrame
     busy = occupancy(runs[runs["method"] == "sa2vp"])
     notes = () if busy is None else (_busy_note(busy),)
     title, name = _titled("search", runs)
-    return [Table(name, title, caption, frame, _SEARCH_COLUMNS, notes)]
+    searched = _searched(runs[runs["phase"] == "search"])
+    columns = (*_SEARCH_COLUMNS, *_configuration(frame, searched), *_BEST_TRIAL)
+    return [Table(name, title, caption, frame, columns, notes)]
+
+
+def _searched(runs: pd.DataFrame) -> list[str]:
+    """Name the hyperparameters that the tables show."""
+    return searched_names(runs[runs["method"] == "sa2vp"])
+
+
+def _configuration(frame: pd.DataFrame, names: list[str]) -> list[Column]:
+    """Lay the searched hyperparameters out, as far as they stand in a frame."""
+    return [
+        Column(
+            name.replace("batch_size", "batch size"), name, form_of(frame[name]),
+            opens_part=number == 0,
+        )
+        for number, name in enumerate(names)
+        if name in frame
+    ]  # fmt: skip
 
 
 def _titled(kind: str, runs: pd.DataFrame) -> tuple[str, str]:

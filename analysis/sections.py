@@ -11,11 +11,12 @@ import pandas as pd
 from markupsafe import Markup
 
 from analysis import charts
+from analysis.configurations import values_of
 from analysis.confusion import confusion_matrix, worst_classes
 from analysis.frames import Results
 from analysis.importance import importances
 from analysis.recipes import recipe_name, recipes
-from analysis.tables import SETTING, counted_runs
+from analysis.tables import CONDITIONS, counted_runs
 
 SHOWN_TRIALS = 60
 """Of a task, in its charts: the first ones would be the searcher's random ones, so the latest."""
@@ -112,7 +113,7 @@ def _section(results: Results, of: _TaskRuns, texts: dict[str, str]) -> TaskSect
 
 
 def _search_charts(results: Results, of: _TaskRuns) -> list[Chart]:
-    """Draw learning curves, rungs, settings and importances."""
+    """Draw learning curves, rungs, configurations and importances."""
     trials, finals = of.trials, of.finals
     shown = trials.tail(SHOWN_TRIALS)
     some = f"The last {len(shown)} of {len(trials):,} trials. " if len(shown) < len(trials) else ""
@@ -131,7 +132,7 @@ def _search_charts(results: Results, of: _TaskRuns) -> list[Chart]:
         found.append(_chart("ASHA's rungs", charts.rungs(of.task, shown), caption))
     if shown["last_val_top1"].notna().sum() > 1:
         caption = f"{some}Coloured: ran to the end, blue to orange by accuracy; the others thin."
-        found.append(_chart("Settings", charts.parallel_coordinates(of.task, shown), caption))
+        found.append(_chart("Configurations", charts.parallel_coordinates(of.task, shown), caption))
     shares = importances(trials)
     if len(shares):
         completed = int((trials["status"] == "completed").sum())
@@ -197,12 +198,14 @@ def _text(value: Any, form: str) -> str:
 
 
 def _provenance(finals: pd.DataFrame) -> dict[str, str]:
-    """Say what the final runs share: setting, data, weights, versions and commit."""
+    """Say what the final runs share: hyperparameters, data, weights, versions and commit."""
     if finals.empty:
         return {}
     first = finals.iloc[-1]
-    names = [*SETTING, "trainable_params"]
+    names = [name for name in CONDITIONS if name != "hyperparameters"]
     found = {name: str(first[name]) for name in names if not pd.isna(first[name])}
+    found |= {name: str(value) for name, value in values_of(first).items() if name not in found}
+    found["trainable_params"] = str(first["trainable_params"])
     validated = finals["last_val_top1"].notna().all()
     found["trained on"] = (
         "the training split" if validated else "the training and validation splits"

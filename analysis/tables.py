@@ -9,19 +9,18 @@ from __future__ import annotations
 from collections.abc import Hashable
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
+from analysis.configurations import configuration_of, searched_names, with_values
 from sa2vp.results.ranking import Outcome, rank
-from sa2vp.results.schema import STATUSES
-from search_spaces.kinds import HYPERPARAMETERS
+from sa2vp.results.schema import OWN_COLUMNS, STATUSES
 
 _CELL = ["suite", "backbone", "task", "method"]
-SETTING = [
-    *HYPERPARAMETERS,
-    "weight_decay",
+CONDITIONS = [
+    *OWN_COLUMNS,
+    "hyperparameters",
     "epochs_planned",
-    "dropout",
-    "fusion",
     "precision",
     "image_size",
     "backbone_fingerprint",
@@ -45,15 +44,15 @@ _AVERAGED = [
 def counted_runs(runs: pd.DataFrame) -> pd.DataFrame:
     """Keep the final runs that a table may count.
 
-    They are completed, have a test accuracy, and, where a task was run again with another setting,
-    have the setting of its latest run.
+    They are completed, have a test accuracy, and, where a task was run again with another
+    configuration, have that of its latest run.
     """
     done = runs[
         (runs["phase"] == "final") & (runs["status"] == "completed") & runs["test_top1"].notna()
     ]
-    setting = done.groupby([*_CELL, *SETTING], dropna=False).ngroup()
+    alike = done.groupby([*_CELL, *CONDITIONS], dropna=False).ngroup()
     latest = done.sort_values("started_at").groupby(_CELL).tail(1)
-    return done[setting.isin(setting[latest.index])]
+    return done[alike.isin(alike[latest.index])]
 
 
 def left_out_runs(runs: pd.DataFrame) -> pd.DataFrame:
@@ -64,7 +63,9 @@ def left_out_runs(runs: pd.DataFrame) -> pd.DataFrame:
     """
     final = runs[runs["phase"] == "final"]
     out = final.drop(counted_runs(final).index)
-    why = out["status"].mask(out["status"] == "completed", "completed with an earlier setting")
+    why = out["status"].mask(
+        out["status"] == "completed", "completed with an earlier configuration"
+    )
     why = why.mask((out["status"] == "completed") & out["test_top1"].isna(), "without test top-1")
     return pd.DataFrame({"run_id": out["run_id"], "why": why, "reason": out["reason"]})
 
@@ -82,13 +83,15 @@ def task_results(runs: pd.DataFrame, published: pd.DataFrame) -> pd.DataFrame:
         row), val_top1_mean and _std, test_top1_mean and _std (both of the last epoch),
         test_top1_at_best_val_mean and _std, best_epoch_test_top1_mean and _std,
         linear_test_top1_mean and _std, gain_over_linear (percentage points), published_top1,
-        inter_dim, inter_weight, lr, batch_size,
-        trainable_params (without the head), trainable_share_pct (of the backbone's), matched (of
-        runs that repeat a recipe's: how many reached the very number, as text).
+        the hyperparameters that were searched, trainable_params (without the head),
+        trainable_share_pct (of the backbone's), matched (of runs that repeat a recipe's: how many
+        reached the very number, as text).
     """
     counted = counted_runs(runs)
-    tuned = _over_seeds(counted[counted["method"] == "sa2vp"])
-    linear = _over_seeds(counted[counted["method"] == "linear"])
+    tuned = counted[counted["method"] == "sa2vp"]
+    searched = searched_names(tuned)
+    tuned = _over_seeds(with_values(tuned, searched), searched)
+    linear = _over_seeds(counted[counted["method"] == "linear"], [])
     linear = linear[["task", "test_top1_mean", "test_top1_std"]]
     linear = linear.rename(columns=lambda name: name if name == "task" else f"linear_{name}")
     rows = tuned.merge(linear, on="task", how="outer")
@@ -102,7 +105,7 @@ def task_results(runs: pd.DataFrame, published: pd.DataFrame) -> pd.DataFrame:
     order += ["test_top1_at_best_val_mean", "test_top1_at_best_val_std"]
     order += ["best_epoch_test_top1_mean", "best_epoch_test_top1_std"]
     order += ["linear_test_top1_mean", "linear_test_top1_std", "gain_over_linear"]
-    order += ["published_top1", *HYPERPARAMETERS, "trainable_params", "trainable_share_pct"]
+    order += ["published_top1", *searched, "trainable_params", "trainable_share_pct"]
     order += ["matched"]
     rows = rows.assign(is_mean=False)
     return (pd.concat([rows, means], ignore_index=True) if len(means) else rows)[order]
@@ -117,14 +120,15 @@ def search_summary(runs: pd.DataFrame, published: pd.DataFrame) -> pd.DataFrame:
 
     Returns:
         Columns task, trials, one per status, epochs (trained in all trials), last_val_top1 of the
-        best trial (see :func:`best_trials`), its setting (inter_dim, inter_weight, lr, batch_size)
-        and its best_run_id.
+        best trial (see :func:`best_trials`), its configuration (a column for each hyperparameter
+        that was searched) and its best_run_id.
     """
     trials = runs[(runs["phase"] == "search") & (runs["method"] == "sa2vp")]
     counts = pd.crosstab(trials["task"], trials["status"]).reindex(columns=STATUSES, fill_value=0)
     totals = trials.groupby("task").agg(trials=("run_id", "size"), epochs=("epochs_done", "sum"))
-    best = best_trials(runs).set_index("task")
-    best = best[["last_val_top1", *HYPERPARAMETERS, "run_id"]]
+    searched = searched_names(trials)
+    best = with_values(best_trials(runs), searched).set_index("task")
+    best = best[["last_val_top1", *searched, "run_id"]]
     summary = totals.join(counts).join(best.rename(columns={"run_id": "best_run_id"}))
     order = ["trials", *STATUSES, "epochs", *best.columns[:-1], "best_run_id"]
     return _in_order(summary[order].reset_index(), published["task"])
@@ -145,17 +149,21 @@ def best_trials(runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def outdated_results(runs: pd.DataFrame) -> pd.DataFrame:
-    """List the tasks whose counted final runs have no longer the setting of the best trial.
+    """List the tasks whose counted final runs have no longer the configuration of the best trial.
 
     Returns:
         Columns task and best_run_id.
     """
     best = best_trials(runs)
     counted = counted_runs(runs[runs["method"] == "sa2vp"])
-    retrained = pd.MultiIndex.from_frame(counted[["task", *HYPERPARAMETERS]])
-    current = pd.MultiIndex.from_frame(best[["task", *HYPERPARAMETERS]]).isin(retrained)
-    outdated = best[~current & best["task"].isin(counted["task"])]
+    retrained = {_task_and_configuration(run) for run in counted.to_dict("records")}
+    current = [_task_and_configuration(run) in retrained for run in best.to_dict("records")]
+    outdated = best[~np.array(current, dtype=bool) & best["task"].isin(counted["task"])]
     return outdated[["task", "run_id"]].rename(columns={"run_id": "best_run_id"})
+
+
+def _task_and_configuration(run: dict[Hashable, Any]) -> Hashable:
+    return run["task"], tuple(configuration_of(run).items())
 
 
 def _outcome(run: dict[Hashable, Any]) -> Outcome:
@@ -163,7 +171,7 @@ def _outcome(run: dict[Hashable, Any]) -> Outcome:
     return Outcome(
         run_id=run["run_id"],
         phase=run["phase"],
-        configuration=tuple(run[name] for name in HYPERPARAMETERS),
+        configuration=tuple(configuration_of(run).items()),
         status=run["status"],
         val_top1=known["last_val_top1"],
         val_loss=known["last_val_loss"],
@@ -171,8 +179,8 @@ def _outcome(run: dict[Hashable, Any]) -> Outcome:
     )
 
 
-def _over_seeds(runs: pd.DataFrame) -> pd.DataFrame:
-    """Average the runs of each task; its runs share one setting."""
+def _over_seeds(runs: pd.DataFrame, searched: list[str]) -> pd.DataFrame:
+    """Average the runs of each task; its runs share one configuration."""
     averages = runs.groupby("task", as_index=False).agg(
         seeds=("test_top1", "count"),
         val_top1_mean=("last_val_top1", "mean"),
@@ -185,10 +193,7 @@ def _over_seeds(runs: pd.DataFrame) -> pd.DataFrame:
         repeated_runs=("matched", "count"),
         best_epoch_test_top1_mean=("best_epoch_test_top1", "mean"),
         best_epoch_test_top1_std=("best_epoch_test_top1", "std"),
-        inter_dim=("inter_dim", "first"),
-        inter_weight=("inter_weight", "first"),
-        lr=("lr", "first"),
-        batch_size=("batch_size", "first"),
+        **{name: (name, "first") for name in searched},
         trainable_params=("trainable_params", "first"),
         backbone_params=("backbone_params", "first"),
     )

@@ -21,10 +21,16 @@ from rich.table import Table
 
 from sa2vp.cli.commands import run_script
 from sa2vp.printing import Console
-from sa2vp.results.schema import Phase, RunRow, make_run_id, trial_number
+from sa2vp.results.schema import (
+    Phase,
+    RunRow,
+    hyperparameter_columns,
+    make_run_id,
+    trial_number,
+)
 from sa2vp.results.store import ResultsStore
 from sa2vp.tuning.record import RunRecord
-from search_spaces.kinds import HYPERPARAMETERS
+from search_spaces import SPACES
 
 
 @dataclass(frozen=True)
@@ -92,13 +98,15 @@ def choose(
 def enter(record: RunRecord, number: int, result: dict[Any, Any], seed: int = 0) -> None:
     """Enter a completed run of a configuration: its trial, or what a further seed reaches."""
     phase: Phase = "confirm" if seed else "search"
+    searched = SPACES["demo"]["digits"].ranges
+    values = {name: result[name] for name in searched} | {"weight_decay": 0.0, "dropout": 0.0}
     row = RunRow(
         run_id=make_run_id("demo", "digits", phase, number, seed), uid=f"{number}-{seed}",
         suite="demo", task="digits", backbone="demo", method="sa2vp", phase=phase,
-        **{name: result[name] for name in HYPERPARAMETERS}, weight_decay=0.0, epochs_planned=1,
-        seed=seed, status="completed", epochs_done=1, last_val_top1=result["val_top1"],
+        **hyperparameter_columns(values, searched), epochs_planned=1, seed=seed,
+        status="completed", epochs_done=1, last_val_top1=result["val_top1"],
         last_val_loss=result["val_loss"], data_fingerprint="", versions="", commit=None,
-        started_at=datetime.now(UTC), dropout=0.0, trainable_params=int(result["inter_dim"]),
+        started_at=datetime.now(UTC), trainable_params=int(result["inter_dim"]),
     )  # fmt: skip
     record.runs[row.run_id] = row
 

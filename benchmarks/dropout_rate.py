@@ -6,21 +6,22 @@ trains each again with its setting and seed and dropout 0.1, and prints both mea
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Annotated
 
 import torch
 from cyclopts import Parameter
 
 from sa2vp.cli.commands import run_script
-from sa2vp.config import PUBLISHED_DROPOUT
+from sa2vp.methods.sa2vp import SA2VP
 from sa2vp.models import load_backbone
 from sa2vp.results.schema import RunRow
 from sa2vp.results.store import ResultsStore
 from sa2vp.suites import suite_tasks
 from sa2vp.training.build import build_run
-from sa2vp.tuning.protocol import run_settings
+from sa2vp.training.configuration import RunConfiguration
 from sa2vp.tuning.record import RunRecord
+
+PUBLISHED_DROPOUT = SA2VP.model_fields["dropout"].default
 
 
 def main(
@@ -45,8 +46,9 @@ def main(
 def last_test_top1(row: RunRow, dropout: float) -> float:
     """Train a row's run again with another rate; give the last epoch's test top-1 in percent."""
     (task,) = suite_tasks(row.suite, [row.task])
-    settings = replace(run_settings(row), dropout=dropout)
-    *_, last = build_run(task, load_backbone(row.backbone), settings, final=True)
+    values = {**row.values, "dropout": dropout}
+    run = RunConfiguration.of(SA2VP, values, epochs=row.epochs_planned, seed=row.seed)
+    *_, last = build_run(task, load_backbone(row.backbone), run, final=True)
     return last.test_top1 or 0.0
 
 

@@ -19,20 +19,20 @@ from cyclopts import Parameter
 from timm.models.vision_transformer import VisionTransformer
 
 from sa2vp.cli.commands import run_script
-from sa2vp.config import WEIGHT_DECAY
 from sa2vp.data.images.batches import TensorExamples
 from sa2vp.data.images.normalise import Normalise
 from sa2vp.data.readers.base.decoded import Split
 from sa2vp.data.readers.demo import load_task
+from sa2vp.methods.linear import Linear
 from sa2vp.models import load_backbone
-from sa2vp.models.linear_probe import LinearProbe, class_token_features
-from sa2vp.results.schema import EpochRow, Phase, RunRow
+from sa2vp.models.linear_probe import LinearProbe
+from sa2vp.results.schema import EpochRow, Phase, RunRow, hyperparameter_columns
 from sa2vp.results.store import ResultsStore
 from sa2vp.suites import SUITES, Task, suite_tasks
 from sa2vp.training.build import input_size
+from sa2vp.training.configuration import RunConfiguration
 from sa2vp.training.generators import seed_everything
 from sa2vp.training.run import TrainingRun
-from sa2vp.training.settings import RunSettings
 from sa2vp.tuning.provenance import gather_provenance
 
 LOWEST_LR, HIGHEST_LR = 1e-3, 10.0  # a factor of 10,000; SA2VP's range in the demo: 40
@@ -82,6 +82,7 @@ class TaskProbe:
             store,
             epochs,
         )
+        self._backbone = backbone
         self._backbone_params = sum(p.numel() for p in backbone.parameters())
         self._train, self._val, self._test = (
             features_of(backbone, split) for split in (data.train, data.val, data.test)
@@ -104,13 +105,8 @@ class TaskProbe:
             )
 
     def _run(self, phase: Phase, suffix: str, lr: float, *, seed: int) -> RunRow:
-        settings = RunSettings(
-            lr=lr,
-            batch_size=BATCH_SIZE,
-            weight_decay=WEIGHT_DECAY,
-            epochs=self._epochs,
-            seed=seed,
-        )
+        values = {"lr": lr, "batch_size": BATCH_SIZE}
+        configuration = RunConfiguration.of(Linear, values, epochs=self._epochs, seed=seed)
         row = RunRow(
             run_id=f"{self._task.suite}-{self._task.name}-linear-{phase}-{suffix}",
             uid=uuid.uuid4().hex,
@@ -119,13 +115,8 @@ class TaskProbe:
             backbone=self._backbone_name,
             method="linear",
             phase=phase,
-            inter_dim=None,
-            inter_weight=None,
-            lr=lr,
-            batch_size=settings.batch_size,
-            weight_decay=settings.weight_decay,
-            dropout=None,
-            epochs_planned=settings.epochs,
+            **hyperparameter_columns(configuration.hyperparameters, ["lr"]),
+            epochs_planned=self._epochs,
             seed=seed,
             status="completed",
             trainable_params=0,
@@ -135,7 +126,7 @@ class TaskProbe:
             commit=self._provenance.commit,
             started_at=datetime.now(UTC),
         )
-        run = self._start(settings, test=phase == "final")
+        run = self._start(configuration, test=phase == "final")
         epochs = [EpochRow.from_metrics(row.run_id, asdict(metrics)) for metrics in run]
         row.sum_up(epochs)
         row.finished_at = datetime.now(UTC)
@@ -146,11 +137,11 @@ class TaskProbe:
         self._store.write_run(row)
         return row
 
-    def _start(self, settings: RunSettings, *, test: bool) -> TrainingRun:
-        seed_everything(settings.seed)
+    def _start(self, configuration: RunConfiguration, *, test: bool) -> TrainingRun:
+        seed_everything(configuration.seed)
         return TrainingRun(
-            LinearProbe(self._train.inputs.shape[1], self._task.num_classes),
-            settings,
+            configuration.method.build(self._backbone, self._task.num_classes),
+            configuration,
             train=self._train,
             val=self._val,
             test=self._test if test else None,
@@ -162,7 +153,9 @@ class TaskProbe:
 def features_of(backbone: VisionTransformer, split: Split) -> TensorExamples:
     """Compute a split's features once."""
     images = Normalise(input_size(backbone))(torch.from_numpy(split.images))
-    return TensorExamples(class_token_features(backbone, images), torch.from_numpy(split.labels))
+    probe = LinearProbe(backbone, num_classes=1)
+    features = torch.cat([probe.features(batch) for batch in images.split(256)])
+    return TensorExamples(features, torch.from_numpy(split.labels))
 
 
 if __name__ == "__main__":

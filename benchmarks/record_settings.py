@@ -24,12 +24,12 @@ from optuna.samplers import RandomSampler
 from rich.progress import track
 
 from sa2vp.cli.commands import run_script
-from sa2vp.config import WEIGHT_DECAY
 from sa2vp.files import replacing
+from sa2vp.methods.sa2vp import SA2VP
 from sa2vp.models import load_backbone
 from sa2vp.suites import SUITES, suite_tasks
 from sa2vp.training.build import build_run
-from sa2vp.training.settings import SA2VPSettings
+from sa2vp.training.configuration import RunConfiguration
 from sa2vp.tuning.distributions import for_optuna
 from search_spaces import SPACES
 
@@ -94,12 +94,12 @@ def train(recording: Recording) -> list[dict[str, Any]]:
     """Train one run to the end; give a row per epoch."""
     torch.set_num_threads(1)
     (task,) = suite_tasks("demo", [recording.task])
-    settings = SA2VPSettings(
-        **recording.setting, dropout=0.0, weight_decay=WEIGHT_DECAY,
+    configuration = RunConfiguration.of(
+        SA2VP, {**recording.setting, "dropout": 0.0},
         epochs=SUITES["demo"].epochs, seed=recording.seed,
     )  # fmt: skip
     about = {"task": recording.task, "number": recording.number, "seed": recording.seed}
-    run = build_run(task, load_backbone("demo"), settings, final=False)
+    run = build_run(task, load_backbone("demo"), configuration, final=False)
     return [
         {
             **about, **recording.setting, "epoch": metrics.epoch,

@@ -44,19 +44,19 @@ from sklearn.ensemble import RandomForestRegressor
 from small_tasks import SMALL_TASKS, load, seed_of
 
 from sa2vp.cli.commands import run_script
-from sa2vp.config import WEIGHT_DECAY
 from sa2vp.data.images.batches import TensorExamples
 from sa2vp.data.images.normalise import Normalise
 from sa2vp.data.readers.base.decoded import Split, TaskData
-from sa2vp.models import Backbone, create_sa2vp, load_backbone
+from sa2vp.methods.sa2vp import SA2VP
+from sa2vp.models import Backbone, load_backbone
 from sa2vp.options import OptionError
 from sa2vp.printing import Console
 from sa2vp.suites import SUITES
 from sa2vp.training.build import input_size
+from sa2vp.training.configuration import RunConfiguration
 from sa2vp.training.failures import NonFiniteLossError
 from sa2vp.training.generators import seed_everything
 from sa2vp.training.run import TrainingRun
-from sa2vp.training.settings import SA2VPSettings
 from sa2vp.tuning.distributions import for_optuna
 from search_spaces import Choice, LogUniform, Range
 
@@ -284,40 +284,26 @@ def train(run: Run, real: Path | None) -> pd.DataFrame:
         A row per epoch; the fingerprint of the images is in its ``attrs``.
     """
     data = loaded(run.task, real)
-    settings = SA2VPSettings(
-        inter_dim=int(run.configuration["inter_dim"]),
-        inter_weight=run.configuration["inter_weight"],
-        lr=run.configuration["lr"],
-        batch_size=int(run.configuration["batch_size"]),
-        dropout=0.0,
-        weight_decay=WEIGHT_DECAY,
-        epochs=run.epochs,
-        seed=run.seed,
+    whole = {name: int(run.configuration[name]) for name in ("inter_dim", "batch_size")}
+    configuration = RunConfiguration.of(
+        SA2VP, {**run.configuration, **whole, "dropout": 0.0}, epochs=run.epochs, seed=run.seed
     )
-    training = build(data, SMALL_TASKS[run.task].num_classes, settings)
+    training = build(data, SMALL_TASKS[run.task].num_classes, configuration)
     about = {
         "task": run.task, "number": run.number, "seed": run.seed, "epochs_planned": run.epochs,
-        **{name: getattr(settings, name) for name in RANGES},
+        **{name: configuration.hyperparameters[name] for name in RANGES},
     }  # fmt: skip
     rows = pd.DataFrame([{**about, **row} for row in epoch_rows(training)])
     rows.attrs = {"images": data.fingerprint}
     return rows
 
 
-def build(data: TaskData, num_classes: int, settings: SA2VPSettings) -> TrainingRun:
+def build(data: TaskData, num_classes: int, configuration: RunConfiguration) -> TrainingRun:
     """Set up a run on the CPU, as ``build_run`` does for the tasks that the project knows."""
-    seed_everything(settings.seed)
-    model = create_sa2vp(
-        demo_backbone(),
-        num_classes=num_classes,
-        inter_dim=settings.inter_dim,
-        inter_weight=settings.inter_weight,
-        fusion=settings.fusion,
-        dropout=settings.dropout,
-    )
+    seed_everything(configuration.seed)
     return TrainingRun(
-        model,
-        settings,
+        configuration.method.build(demo_backbone(), num_classes),
+        configuration,
         train=as_examples(data.train),
         val=as_examples(data.val),
         prepare=Normalise(input_size(demo_backbone())),

@@ -30,10 +30,10 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from sa2vp.cli.commands import run_script
 from sa2vp.models import create_sa2vp
+from sa2vp.models.objective import sa2vp_loss
 from sa2vp.models.streams import TwoStreams
 from sa2vp.printing import Console
 from sa2vp.training.allocator import keep_freed_memory
-from sa2vp.training.objective import sa2vp_loss
 
 Result = TypeVar("Result")
 

@@ -8,21 +8,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    create_model,
+    field_validator,
+)
+from pydantic.fields import FieldInfo
 
 from sa2vp.limits import MAX_IMAGE_SIZE, MAX_PER_TRIAL, MAX_SEED
+from sa2vp.methods import METHODS
 from sa2vp.options import Declared, Known, Option, Options, Role, declared
 from sa2vp.suites import DEMO, SUITES, Suite
-from sa2vp.training.settings import PRECISIONS
+from sa2vp.training.configuration import PRECISIONS, Training
 from sa2vp.tuning.rungs import REDUCTION_FACTOR, grace_epochs, rungs
-from search_spaces.kinds import MAX_COUNT
-
-WEIGHT_DECAY = 1e-4
-PUBLISHED_DROPOUT = 0.1
-DROPOUT = {"demo": 0.0}
-"""By backbone, where not the published rate: one 96 channels wide has nothing to spare."""
+from search_spaces.kinds import MAX_COUNT, Value
 
 TASKS = "What is searched"
 PROTOCOL = "How it is searched"
@@ -55,24 +60,40 @@ Count = Annotated[int, Field(ge=1, le=MAX_COUNT)]
 Reachable = AfterValidator(_reachable)
 
 
-class TrainingOptions(BaseModel):
-    """How runs train, apart from what is searched."""
+_CHECKS = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+_PARTS: tuple[type[BaseModel], ...] = (*METHODS.values(), Training)
 
-    dropout: float = Field(
-        PUBLISHED_DROPOUT,
-        ge=0,
-        lt=1,
-        description="Rate while training; 0 on the demo backbone.",
+HYPERPARAMETERS = {name: one for part in _PARTS for name, one in part.model_fields.items()}
+"""Hyperparameters of all methods and of their training, by name."""
+
+
+def _option_of(one: FieldInfo) -> tuple[Any, Any]:
+    """Make a field of a hyperparameter that is left out where no option sets it."""
+    annotated: Any = Annotated
+    if not one.is_required():
+        return annotated[one.annotation, one], Field(one.default, description=one.description)
+    return annotated[one.annotation, one], Field(
+        None, description=f"{one.description} Default: it is searched."
     )
-    weight_decay: float = Field(WEIGHT_DECAY, ge=0, description="Weight decay, on matrices only.")
+
+
+if TYPE_CHECKING:
+
+    class SetHyperparameters(BaseModel):
+        """Those of them that options set; each is an option of its name."""
+else:
+    SetHyperparameters = create_model(
+        "SetHyperparameters",
+        __config__=_CHECKS,
+        **{name: _option_of(one) for name, one in HYPERPARAMETERS.items()},
+    )
 
 
 class SearchConfig(BaseModel):
     """The options of a search, checked; what depends on the suite or backbone is filled in."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    model_config = _CHECKS
 
     suite: Annotated[
         str,
@@ -89,6 +110,11 @@ class SearchConfig(BaseModel):
     ] = Field(
         default_factory=lambda data: _suite_of(data).backbone
     )  # fmt: skip
+    method: Annotated[
+        str,
+        AfterValidator(Known("method", tuple(METHODS))),
+        Option(f"How the backbone is adapted: {', '.join(METHODS)}.", TASKS, Role.IDENTITY, "NAME"),
+    ] = "sa2vp"
     checkpoint: Annotated[
         Path | None,
         Reachable,
@@ -99,10 +125,6 @@ class SearchConfig(BaseModel):
         Field(ge=1, le=MAX_IMAGE_SIZE),
         Option("Pixels a side. Default: the backbone's.", TASKS, Role.IDENTITY, "N"),
     ] = None
-    fusion: Annotated[
-        str,
-        Option("exact, or acc: the authors' other variant.", TASKS, Role.IDENTITY, "NAME"),
-    ] = "exact"
     spaces: Annotated[
         Path | None,
         Option("Your own search spaces, a TOML file.", TASKS, Role.IDENTITY, "FILE"),
@@ -154,8 +176,8 @@ class SearchConfig(BaseModel):
             TRAINING, Role.IDENTITY, "NAME",
         ),
     ] = "auto"  # fmt: skip
-    training: Annotated[TrainingOptions, Options(TRAINING, Role.IDENTITY)] = Field(
-        default_factory=dict, validate_default=True
+    training: Annotated[SetHyperparameters, Options(TRAINING, Role.IDENTITY)] = Field(
+        default_factory=SetHyperparameters
     )
 
     data_dir: Annotated[
@@ -224,13 +246,6 @@ class SearchConfig(BaseModel):
         False
     )
 
-    @field_validator("training", mode="before")
-    @classmethod
-    def _by_backbone(cls, given: Any, info: ValidationInfo) -> Any:
-        """Fill in what the backbone decides."""
-        rate = DROPOUT.get(info.data.get("backbone", ""))
-        return given if rate is None else {"dropout": rate, **given}
-
     @field_validator("brackets")
     @classmethod
     def _begin_apart(cls, brackets: int, info: ValidationInfo) -> int:
@@ -247,17 +262,22 @@ class SearchConfig(BaseModel):
             )
         return brackets
 
+    @property
+    def hyperparameters(self) -> dict[str, Value]:
+        """Give the hyperparameters that options have set, by name."""
+        values: dict[str, Value] = self.training.model_dump(exclude_unset=True)
+        return values
+
     def values(self) -> dict[str, Any]:
-        """Give every option's value by name, as plain JSON values."""
-        values = self.model_dump(mode="json")
-        training: dict[str, Any] = values.pop("training")
-        return values | training
+        """Give every other option's value by name, as plain JSON values."""
+        return self.model_dump(mode="json", exclude={"training"})
 
     def identity(self) -> dict[str, Any]:
         """Give what all runs of a search share, by option, as plain JSON values.
 
         What only the cluster can tell is left out: the precision of ``auto`` and the backbone's own
-        image size. So are files, of which the content counts: who reads them compares that.
+        image size. So are files, of which the content counts: who reads them compares that. And so
+        are hyperparameters, whose defaults depend on method and backbone.
         """
         return {
             name: value

@@ -29,6 +29,7 @@ _PROBLEMS = {
     "int_parsing": "must be a whole number, got {got}",
     "int_parsing_size": "must be a whole number, got {got}",
     "int_from_float": "must be a whole number, got {got}",
+    "literal_error": "must be {expected}, got {got}",
     "float_parsing": "must be a number, got {got}",
 }
 """By pydantic's name of an error, how it is told; others in pydantic's words."""

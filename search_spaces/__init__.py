@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from search_spaces import custom, demo, fgvc, hta, vtab
-from search_spaces.kinds import Choice, LogUniform, Range, TaskSpace
+from search_spaces.kinds import Choice, Configuration, LogUniform, Range, TaskSpace, Uniform, Value
 
 __all__ = [
     "SPACES",
     "Choice",
+    "Configuration",
     "LogUniform",
     "Range",
     "TaskSpace",
+    "Uniform",
+    "Value",
     "remark",
     "task_space",
 ]

@@ -5,66 +5,89 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import product
-from typing import Any
-
-HYPERPARAMETERS = ("inter_dim", "inter_weight", "lr", "batch_size")
-"""What is searched, by the names in the authors' README."""
 
 MAX_COUNT = 1_000_000
 """Of anything that is counted, such as trials, epochs or the images of a batch: beyond all use."""
 
-MAX_DIM = 10_000
-"""Of inter_dim; the paper's largest is 64."""
-
-WHOLE = {"inter_dim": MAX_DIM, "batch_size": MAX_COUNT}
-"""Hyperparameters that are whole numbers, and the largest of each."""
+Value = bool | int | float | str | None
+"""Of a hyperparameter. None is left to whoever reads it, and is never searched."""
 
 
 @dataclass(frozen=True, init=False)
 class Choice:
     """One of the values listed, as in ``Choice(8, 16, 32)``."""
 
-    values: tuple[float, ...]
+    values: tuple[Value, ...]
 
-    def __init__(self, *values: float) -> None:
+    def __init__(self, *values: Value) -> None:
         if not values or len(set(values)) < len(values):
             raise ValueError(f"a choice needs different values, got {values}")
         object.__setattr__(self, "values", values)
 
-    def __contains__(self, value: float) -> bool:
+    def __contains__(self, value: Value) -> bool:
         """Tell whether the value can be drawn."""
         return value in self.values
 
-    def described(self) -> list[float]:
-        """Give it as JSON and TOML write it."""
+    @property
+    def ends(self) -> tuple[Value, ...]:
+        """Give the lowest and the highest value, or all where they have no order."""
+        numbers = [value for value in self.values if isinstance(value, int | float)]
+        if len(numbers) < len(self.values):
+            return self.values
+        return (min(numbers), max(numbers))
+
+    @property
+    def described(self) -> list[Value]:
+        """Give the values, as JSON has them."""
         return list(self.values)
 
 
 @dataclass(frozen=True)
-class LogUniform:
-    """A number between two bounds, both included, each factor as likely as any other."""
+class _Between:
+    """A number between two bounds, both included."""
 
     low: float
     high: float
+
+    def __contains__(self, value: Value) -> bool:
+        """Tell whether the value can be drawn."""
+        return isinstance(value, int | float) and self.low <= value <= self.high
+
+    @property
+    def ends(self) -> tuple[Value, ...]:
+        """Give both bounds."""
+        return (self.low, self.high)
+
+    @property
+    def described(self) -> dict[str, Value]:
+        """Give the bounds and the scale, as JSON has them."""
+        return {"low": self.low, "high": self.high, "log": isinstance(self, LogUniform)}
+
+
+@dataclass(frozen=True)
+class LogUniform(_Between):
+    """A number between two bounds, both included, each factor as likely as any other."""
 
     def __post_init__(self) -> None:
         """Refuse bounds that no logarithm or no number fits."""
         if not 0 < self.low < self.high:
             raise ValueError(f"bounds must satisfy 0 < low < high, got {self.low} and {self.high}")
 
-    def __contains__(self, value: float) -> bool:
-        """Tell whether the value can be drawn."""
-        return self.low <= value <= self.high
 
-    def described(self) -> dict[str, float]:
-        """Give it as JSON and TOML write it."""
-        return {"low": self.low, "high": self.high}
+@dataclass(frozen=True)
+class Uniform(_Between):
+    """A number between two bounds, both included, each as likely as any other."""
+
+    def __post_init__(self) -> None:
+        """Refuse bounds that no number fits."""
+        if not self.low < self.high:
+            raise ValueError(f"bounds must satisfy low < high, got {self.low} and {self.high}")
 
 
-Range = Choice | LogUniform
+Range = Choice | LogUniform | Uniform
 
 
-Configuration = Mapping[str, float]
+Configuration = Mapping[str, Value]
 """A value for each hyperparameter, by name."""
 
 
@@ -73,7 +96,7 @@ class TaskSpace:
     """What is searched for one task.
 
     Attributes:
-        ranges: by the hyperparameter's name in the authors' README.
+        ranges: by the hyperparameter's name.
         initial: the configurations tried first, in this order; each lies inside the ranges.
     """
 
@@ -91,13 +114,14 @@ class TaskSpace:
                 if value not in self.ranges[name]:
                     raise ValueError(f"initial has {name}={value}, outside {self.ranges[name]}")
 
-    def described(self) -> dict[str, Any]:
-        """Give it as JSON writes it, in the words of a user's own file of spaces."""
-        ranges = {name: one.described() for name, one in self.ranges.items()}
-        return {**ranges, "initial": [dict(one) for one in self.initial]}
+    @property
+    def described(self) -> dict[str, object]:
+        """Give everything by name, as JSON has it."""
+        ranges = {name: range_.described for name, range_ in self.ranges.items()}
+        return {**ranges, "initial": [dict(configuration) for configuration in self.initial]}
 
 
-def initial(**values: float | tuple[float, ...]) -> tuple[Configuration, ...]:
+def initial(**values: Value | tuple[Value, ...]) -> tuple[Configuration, ...]:
     """Write initial configurations as the README does: where it gives several values, all of them.
 
     Args:
@@ -108,3 +132,11 @@ def initial(**values: float | tuple[float, ...]) -> tuple[Configuration, ...]:
     """
     each = (value if isinstance(value, tuple) else (value,) for value in values.values())
     return tuple(dict(zip(values, combination, strict=True)) for combination in product(*each))
+
+
+def shown(value: object) -> str:
+    """Write a value for a message, of which the beginning is enough."""
+    try:
+        return f"{value!r:.60}"
+    except (ValueError, RecursionError):  # thousands of digits or of tables in one another
+        return f"this {type(value).__name__}"

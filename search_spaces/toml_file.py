@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import math
 import re
 import stat
-import sys
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from search_spaces.kinds import HYPERPARAMETERS, WHOLE, Choice, LogUniform, Range, TaskSpace
+from search_spaces.kinds import Choice, LogUniform, Range, TaskSpace, Uniform, Value, shown
 
 EVERY_TASK = "*"
+INITIAL = "initial"
 _MAX_BYTES = 2**20
 _SHOWN = 300  # characters of a file's own text in a message
 
@@ -55,18 +57,25 @@ def _text(path: Path) -> str:
     return path.read_text(encoding="utf-8-sig")  # Windows's editors begin with a mark
 
 
+Check = Callable[[str, Value], Value]
+"""Checks a value of a hyperparameter, by its name, and gives it in the right type; raises a
+ValueError whose message names the hyperparameter."""
+
+
 def read_spaces(
-    path: Path, tasks: Sequence[str], known: Sequence[str] = ()
+    path: Path, tasks: Sequence[str], check: Check, known: Sequence[str] = ()
 ) -> dict[str, TaskSpace]:
     """Read the spaces of tasks.
 
-    A table ``[task]`` gives each of inter_dim, inter_weight, lr and batch_size as a list of values
-    or as ``{low = ..., high = ...}``, and ``initial``, the configuration tried first or a list of
-    them. The table ``["*"]`` is for all tasks that have none of their own.
+    A table ``[task]`` gives each hyperparameter as a list of values or as
+    ``{low = ..., high = ...}``, on a linear scale with ``log = false``, and ``initial``, the
+    configuration tried first or a list of them. The table ``["*"]`` is for all tasks that have none
+    of their own.
 
     Args:
         path: of the file.
         tasks: whose spaces are wanted.
+        check: of each value.
         known: further tasks that the file may mention.
 
     Returns:
@@ -78,7 +87,7 @@ def read_spaces(
     text, tables = read_toml(path)
     spaces = {}
     for name, table in tables.items():
-        place = _Place(path, text, name)
+        place = _Place(path, text, name, check)
         allowed = dict.fromkeys([*tasks, *known, EVERY_TASK])
         if name not in allowed:
             raise place.error("", f"unknown task {name!r}; known: {', '.join(allowed)}")
@@ -89,16 +98,27 @@ def read_spaces(
 
 
 class _Place:
-    """Finds the lines of a table, for messages.
+    """Checks the values of a table, and finds its lines, for messages.
 
     Args:
         path: of the file.
         text: of the file.
         table: its name.
+        check: of each value.
     """
 
-    def __init__(self, path: Path, text: str, table: str) -> None:
+    def __init__(self, path: Path, text: str, table: str, check: Check) -> None:
         self._path, self._lines, self._table = path, text.splitlines(), table
+        self._check = check
+
+    def checked(self, key: str, name: str, value: object) -> Value:
+        """Check a value of a hyperparameter that stands at a key."""
+        if not isinstance(value, bool | int | float | str):
+            raise self.error(key, f"{name}: {shown(value)} is no number, text or truth value")
+        try:
+            return self._check(name, value)
+        except ValueError as error:
+            raise self.error(key, str(error)) from error
 
     def error(self, key: str, problem: str) -> TomlFileError:
         """Say what is wrong at a key, or at the table where there is none."""
@@ -116,60 +136,46 @@ class _Place:
 def _space(place: _Place, table: object) -> TaskSpace:
     if not isinstance(table, dict):
         raise place.error("", "expected a table for each task, as [cub200]")
-    unknown = [key for key in table if key not in (*HYPERPARAMETERS, "initial")]
-    if unknown:
-        raise place.error(
-            unknown[0], f"unknown {unknown[0]!r}; known: {', '.join(HYPERPARAMETERS)}, initial"
-        )
-    missing = [name for name in (*HYPERPARAMETERS, "initial") if name not in table]
-    if missing:
-        raise place.error("", f"lacks {missing[0]}")
-    ranges = {name: _range(place, name, table[name]) for name in HYPERPARAMETERS}
-    given = table["initial"]
+    if INITIAL not in table:
+        raise place.error("", f"lacks {INITIAL}")
+    ranges = {name: _range(place, name, table[name]) for name in table if name != INITIAL}
+    given = table[INITIAL]
     tables = given if isinstance(given, list) else [given]
     if not tables or not all(isinstance(one, dict) for one in tables):
-        raise place.error(
-            "initial", "expected {inter_dim = ..., inter_weight = ..., ...}, or a list of such"
-        )
+        raise place.error(INITIAL, "expected {lr = ..., batch_size = ..., ...}, or a list of such")
     initial = tuple(
-        {name: _number(place, "initial", name, value) for name, value in one.items()}
-        for one in tables
+        {name: place.checked(INITIAL, name, value) for name, value in one.items()} for one in tables
     )
     try:
         return TaskSpace(ranges, initial)
     except ValueError as error:
-        raise place.error("initial", str(error)) from error
+        raise place.error(INITIAL, str(error)) from error
 
 
 def _range(place: _Place, name: str, given: object) -> Range:
     try:
         if isinstance(given, list):
-            return Choice(*(_number(place, name, name, value) for value in given))
-        if isinstance(given, Mapping) and given.keys() == {"low", "high"}:
-            if name in WHOLE:
-                raise place.error(name, f"{name} needs a list of whole numbers")
-            low, high = (_number(place, name, name, given[end]) for end in ("low", "high"))
-            return LogUniform(low, high)
+            return Choice(*(place.checked(name, name, value) for value in given))
+        if isinstance(given, Mapping) and {"low", "high"} <= given.keys() <= {"low", "high", "log"}:
+            low, high = (_bound(place, name, given[end]) for end in ("low", "high"))
+            logarithmic = given.get("log", True)
+            if isinstance(logarithmic, bool):
+                return LogUniform(low, high) if logarithmic else Uniform(low, high)
     except TomlFileError:
         raise
     except ValueError as error:
         raise place.error(name, f"{name}: {error}") from error
     raise place.error(
-        name, f"{name}: expected [a, b, ...] or {{low = a, high = b}}, got {_shown(given)}"
+        name,
+        f"{name}: expected [a, b, ...] or {{low = a, high = b}}, with log = false for a linear "
+        f"scale, got {shown(given)}",
     )
 
 
-def _number(place: _Place, key: str, name: str, value: Any) -> float:
-    kinds = (int,) if name in WHOLE else (int, float)
-    most = WHOLE.get(name, sys.float_info.max)
-    if isinstance(value, bool) or not isinstance(value, kinds) or not 0 < value <= most:
-        kind = f"whole number from 1 to {most:,}" if name in WHOLE else "number above 0, and finite"
-        raise place.error(key, f"{name}: {_shown(value)} is no {kind}")
-    return value if name in WHOLE else float(value)
-
-
-def _shown(value: object) -> str:
-    try:
-        return f"{value!r:.60}"
-    except (ValueError, RecursionError):  # thousands of digits or of tables in one another
-        return f"this {type(value).__name__}"
+def _bound(place: _Place, name: str, value: object) -> float:
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        with suppress(OverflowError):  # beyond what a float holds
+            if math.isfinite(value):
+                place.checked(name, name, float(value))
+                return float(value)
+    raise place.error(name, f"{name}: {shown(value)} is no finite number")

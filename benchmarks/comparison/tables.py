@@ -126,7 +126,8 @@ def read_tables(path: Path, spaces: Path | None = None) -> list[TaskTable]:
     for name, absent in (("seed", 0), ("epochs_planned", 0), ("epoch", 1), ("val_loss", 1.0)):
         if name not in rows:
             rows[name] = absent
-    given = read_spaces(spaces, [str(task) for task in rows["task"].unique()]) if spaces else {}
+    tasks = [str(task) for task in rows["task"].unique()]
+    given = read_spaces(spaces, tasks, lambda _, value: value) if spaces else {}
     tables = []
     for task, of_task in rows.groupby("task"):
         schedules = (

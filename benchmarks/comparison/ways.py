@@ -198,7 +198,7 @@ class Ours(Way):
         if number is None:
             return None
         given = self._initial[number] if number < len(self._initial) else None
-        return self._search.suggest_setting(str(number), number, given)
+        return self._search.suggest_configuration(str(number), number, given)
 
     def decide(self, number: int, result: Result) -> Verdict:
         """Tell both, as the search does."""

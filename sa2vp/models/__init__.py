@@ -19,6 +19,7 @@ __all__ = [
     "BackboneError",
     "SA2VPSwin",
     "SA2VPViT",
+    "check_drop_path",
     "check_fusion",
     "create_sa2vp",
     "load_backbone",
@@ -73,10 +74,9 @@ def create_sa2vp(
     else:
         check_suitable(backbone, type(backbone).__name__)
     check_fusion(fusion, backbone)
+    check_drop_path(drop_path, backbone)
     sizes = {"num_classes": num_classes, "inter_dim": inter_dim}
     if not isinstance(backbone, SwinTransformer):
-        if drop_path:
-            raise ValueError("drop_path: SA2VP on a ViT has no stochastic depth; leave it out")
         return SA2VPViT(
             backbone, **sizes, inter_weight=inter_weight, fusion=fusion, dropout=dropout
         )
@@ -96,3 +96,13 @@ def check_fusion(fusion: str, backbone: Backbone | None = None) -> None:
         raise ValueError(f"unknown fusion {fusion!r}; known: {', '.join(FUSIONS)}")
     if fusion != "exact" and isinstance(backbone, SwinTransformer):
         raise ValueError(f"fusion {fusion!r} was published for ViT alone; a Swin takes 'exact'")
+
+
+def check_drop_path(drop_path: float | None, backbone: Backbone) -> None:
+    """Refuse stochastic depth where the published code has none.
+
+    Raises:
+        ValueError: the backbone is a ViT.
+    """
+    if drop_path and not isinstance(backbone, SwinTransformer):
+        raise ValueError("drop_path: SA2VP on a ViT has no stochastic depth; leave it out")

@@ -3,46 +3,46 @@
 from __future__ import annotations
 
 import torch
-from timm.models.vision_transformer import VisionTransformer
+from timm.models.swin_transformer import SwinTransformer
 from torch import Tensor, nn
 
 from sa2vp.models.head import Head
 from sa2vp.models.initialisation import TRUNCATED_STD
 from sa2vp.models.learned import LearnedArrays
+from sa2vp.models.suitability import Backbone
 
 
 class LinearProbe(LearnedArrays):
-    """One linear head over features that were computed once.
+    """One linear head over the features that the published SA2VP reads, without its streams.
 
     Args:
-        dim: channels D of the features.
+        backbone: frozen here; may be shared by several models.
         num_classes: classes C.
     """
 
-    def __init__(self, dim: int, num_classes: int) -> None:
+    def __init__(self, backbone: Backbone, num_classes: int) -> None:
         super().__init__()
-        self.head = Head(dim, num_classes)
+        self.backbone = backbone.requires_grad_(False).eval()
+        self.head = Head(backbone.num_features, num_classes)
         nn.init.trunc_normal_(self.head.weight, std=TRUNCATED_STD)
 
-    def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
-        """Classify ``(B, D)`` features; the logits stand for both streams, which are one here."""
-        logits = self.head(features)
-        return logits, logits
+    def train(self, mode: bool = True) -> LinearProbe:
+        """Switch the head; the backbone stays in evaluation mode."""
+        super().train(mode)
+        self.backbone.eval()
+        return self
 
+    @torch.no_grad()
+    def features(self, images: Tensor) -> Tensor:
+        """Give the features of normalised images ``(B, 3, height, width)``, ``(B, D)``.
 
-@torch.no_grad()
-def class_token_features(
-    backbone: VisionTransformer, images: Tensor, batch_size: int = 256
-) -> Tensor:
-    """Give the backbone's class tokens after its final norm.
+        They are the class token of a ViT, and the mean over the tokens of a Swin.
+        """
+        tokens: Tensor = self.backbone.forward_features(images)
+        if isinstance(self.backbone, SwinTransformer):
+            return tokens.flatten(1, -2).mean(1)
+        return tokens[:, 0]
 
-    Args:
-        backbone: frozen, in evaluation mode.
-        images: normalised, ``(N, 3, height, width)``.
-        batch_size: images per forward pass.
-
-    Returns:
-        ``(N, D)``.
-    """
-    batches = (backbone.forward_features(batch)[:, 0] for batch in images.split(batch_size))
-    return torch.cat(list(batches))
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Classify normalised images, or features ``(B, D)`` of them; gives ``(B, C)`` logits."""
+        return self.head(inputs if inputs.ndim == 2 else self.features(inputs))  # type: ignore[no-any-return]

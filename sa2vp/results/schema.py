@@ -5,26 +5,32 @@
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any, Literal, Self, get_args
 
 import pyarrow as pa
 
-from search_spaces.kinds import HYPERPARAMETERS
+from search_spaces.kinds import Value
 
 Phase = Literal["search", "confirm", "final"]
 Status = Literal["running", "completed", "stopped", "failed"]
 Decision = Literal["continue", "stop"]
+
+OWN_COLUMNS = (
+    "inter_dim", "inter_weight", "lr", "batch_size", "weight_decay", "dropout", "fusion",
+)  # fmt: skip
+"""Hyperparameters that have a column each; the others of a run stand in ``hyperparameters``."""
 
 TIMESTAMP = pa.timestamp("us", tz="UTC")
 
 
 @dataclass(kw_only=True, slots=True)
 class RunRow:
-    """One run: its setting, where it stands and what it reached.
+    """One run: its configuration, where it stands and what it reached.
 
     Attributes:
         run_id: readable, and the same whenever the same search is run.
@@ -33,11 +39,14 @@ class RunRow:
         suite: the list of tasks.
         task: the dataset.
         backbone: as given to ``--backbone``.
-        method: ``sa2vp`` or ``linear``.
+        method: that adapts the backbone.
         phase: ``search`` sees validation only, as ``confirm``, which retrains one of the best
-            settings; ``final`` retrains the chosen setting and tests.
-        inter_dim: channels of prompts and bottleneck; None for ``linear``.
-        inter_weight: the fusion's weight; None for ``linear``.
+            configurations; ``final`` retrains the chosen one and tests.
+        searched: JSON list of the hyperparameters that the search's space holds.
+        hyperparameters: JSON object of those, searched or not, that have no column of their own.
+        inter_dim: channels of prompts and bottleneck; None where a method has none, as with
+            inter_weight, dropout and fusion.
+        inter_weight: the fusion's weight.
         lr: peak learning rate.
         batch_size: images per step.
         weight_decay: on matrices.
@@ -67,12 +76,12 @@ class RunRow:
         starts: how often the run was given to the cluster.
         started_at: when the run was given to the cluster.
         finished_at: None while running.
-        dropout: rate while training; None for ``linear``.
+        dropout: rate while training.
         backbone_fingerprint: of the backbone's weights; known from the first epoch on.
         micro_batch: training images at once on one device; None before the first epoch.
         precision: of the forward pass, as used; None before the first epoch.
         workers: that shared its last epoch.
-        fusion: ``exact`` or ``acc``; None for ``linear``.
+        fusion: ``exact`` or ``acc``.
         image_size: height and width in pixels that the backbone sees; None before the first epoch.
         expected_test_top1: by the recipe that this run repeats; None where it repeats none.
         matched: whether test_top1 is that very number; None before the last epoch.
@@ -85,8 +94,10 @@ class RunRow:
     backbone: str
     method: str
     phase: Phase
-    inter_dim: int | None
-    inter_weight: float | None
+    searched: str
+    hyperparameters: str
+    inter_dim: int | None = None
+    inter_weight: float | None = None
     lr: float
     batch_size: int
     weight_decay: float
@@ -112,7 +123,7 @@ class RunRow:
     starts: int = 0
     started_at: datetime
     finished_at: datetime | None = None
-    dropout: float | None
+    dropout: float | None = None
     backbone_fingerprint: str | None = None
     micro_batch: int | None = None
     precision: str | None = None
@@ -133,11 +144,29 @@ class RunRow:
                 raise ValueError(f"{name} is {getattr(self, name)!r}; known: {', '.join(known)}")
         if "/" in self.run_id:  # it becomes a file's name
             raise ValueError(f"run_id is {self.run_id!r}")
+        for name, kind in (("searched", list), ("hyperparameters", dict)):
+            try:
+                sound = isinstance(json.loads(getattr(self, name)), kind)
+            except (ValueError, RecursionError):
+                sound = False
+            if not sound:
+                raise ValueError(f"{name} is {getattr(self, name)!r:.60}")
+        values = self.values
+        if not all(isinstance(name, str) and name in values for name in json.loads(self.searched)):
+            raise ValueError(f"searched is {self.searched!r:.60}, not among the run's values")
 
     @property
-    def setting(self) -> dict[str, Any]:
-        """Give the searched hyperparameters."""
-        return {name: getattr(self, name) for name in HYPERPARAMETERS}
+    def values(self) -> dict[str, Value]:
+        """Give every hyperparameter, searched or not, by name."""
+        own = {name: getattr(self, name) for name in OWN_COLUMNS}
+        known = {name: value for name, value in own.items() if value is not None}
+        return {**known, **json.loads(self.hyperparameters)}
+
+    @property
+    def configuration(self) -> dict[str, Value]:
+        """Give what was searched, by name: a point of the search's space."""
+        values = self.values
+        return {name: values[name] for name in json.loads(self.searched)}
 
     def sum_up(self, epochs: Sequence[EpochRow]) -> None:
         """Enter what the epochs done so far add up to."""
@@ -152,6 +181,22 @@ class RunRow:
         self.best_epoch_test_top1 = max(tested, default=None)
         self.test_top1 = last.test_top1 if last.epoch == self.epochs_planned else None
         self.seconds = sum(e.seconds for e in epochs)
+
+
+def hyperparameter_columns(values: Mapping[str, Value], searched: Iterable[str]) -> dict[str, Any]:
+    """Give the columns of a run that hold its hyperparameters.
+
+    Args:
+        values: of every hyperparameter, by name.
+        searched: names of those that the search's space holds.
+    """
+    own = {name: value for name, value in values.items() if name in OWN_COLUMNS}
+    others = {name: value for name, value in values.items() if name not in OWN_COLUMNS}
+    return {
+        **own,
+        "hyperparameters": json.dumps(others, sort_keys=True),
+        "searched": json.dumps(list(searched)),
+    }
 
 
 _SUFFIX = r"(?:search-\d+|confirm-\d+-seed\d+|final-seed\d+)"

@@ -1,4 +1,4 @@
-"""From a task, a backbone and settings to a run that is ready to train."""
+"""From a task, a backbone and a configuration to a run that is ready to train."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from sa2vp.data.fingerprint import Manifest
 from sa2vp.data.images.normalise import Normalise
 from sa2vp.data.options import DataOptions
 from sa2vp.data.run_images import open_images
-from sa2vp.models import Backbone, create_sa2vp
+from sa2vp.models import Backbone
 from sa2vp.suites import Task
+from sa2vp.training.configuration import RunConfiguration
 from sa2vp.training.generators import seed_everything
 from sa2vp.training.run import TrainingRun
-from sa2vp.training.settings import SA2VPSettings
 
 NO_FILES = DataOptions()
 """For suites that bring their own images."""
@@ -21,7 +21,7 @@ NO_FILES = DataOptions()
 def build_run(
     task: Task,
     backbone: Backbone,
-    settings: SA2VPSettings,
+    configuration: RunConfiguration,
     *,
     final: bool,
     data: DataOptions = NO_FILES,
@@ -29,16 +29,16 @@ def build_run(
     device: torch.device | None = None,
     expected: Manifest | None = None,
 ) -> TrainingRun:
-    """Seed every generator and set up SA2VP's training on a task.
+    """Seed every generator and set up a method's training on a task.
 
     Args:
         task: what is classified.
         backbone: frozen; may be shared by several runs.
-        settings: of the run.
+        configuration: of the run.
         final: train on the task's final splits and evaluate the test split after every epoch. Else,
             as in a search, train on train and see train and val alone.
         data: where the task's images come from.
-        precision: of the forward pass, one of :data:`~sa2vp.training.settings.PRECISIONS`.
+        precision: of the forward pass, one of :data:`~sa2vp.training.configuration.PRECISIONS`.
         device: where to train; by default the GPU if there is one, else the CPU.
         expected: what the images have to be, as :func:`~sa2vp.data.check.check_task` found them.
 
@@ -47,18 +47,11 @@ def build_run(
     """
     size = input_size(backbone)
     images = open_images(task, data, size[0], final=final, expected=expected)
-    seed_everything(settings.seed)
-    model = create_sa2vp(
-        backbone,
-        num_classes=task.num_classes,
-        inter_dim=settings.inter_dim,
-        inter_weight=settings.inter_weight,
-        fusion=settings.fusion,
-        dropout=settings.dropout,
-    )
+    seed_everything(configuration.seed)
+    model = configuration.method.build(backbone, task.num_classes)
     return TrainingRun(
         model,
-        settings,
+        configuration,
         train=images.train,
         val=images.val,
         test=images.test,

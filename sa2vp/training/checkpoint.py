@@ -14,6 +14,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from sa2vp.files import make_folder, replacing, write_file
+from search_spaces.kinds import Value
 
 ARRAYS_FILE = "state.safetensors"
 COUNTERS_FILE = "state.json"
@@ -33,7 +34,7 @@ class Checkpoint:
         arrays: learned arrays, optimiser moments and generator states, by prefixed names.
         epoch: epochs done.
         step: optimiser steps done.
-        settings: the run's settings, to refuse a checkpoint of another run.
+        configuration: of the run, to refuse a checkpoint of another one.
         run: what else tells the run from others: an id of its own, and fingerprints of its data
             and of its backbone, as far as whoever started it has given them.
         start: how often the run had been started when this was saved. Of two checkpoints of one
@@ -46,7 +47,7 @@ class Checkpoint:
     arrays: Mapping[str, Tensor]
     epoch: int
     step: int
-    settings: Mapping[str, float | str]
+    configuration: Mapping[str, Value]
     run: Mapping[str, str] = field(default_factory=dict)
     start: int = 0
     micro_batch: int | None = None

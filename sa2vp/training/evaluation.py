@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from sa2vp.data.images.batches import Examples
+from sa2vp.methods.base import Method
 from sa2vp.training.distributed import Workers
 from sa2vp.training.micro_batch import MicroBatch
-from sa2vp.training.objective import sa2vp_loss
 from sa2vp.training.precision import MixedPrecision
 
 
@@ -21,31 +22,48 @@ class Classifier:
     """A model and what it takes to classify stored examples with it.
 
     Attributes:
-        model: gives two ``(B, C)`` logits per batch.
+        model: the method's.
+        method: tells what its outputs mean.
         prepare: turns a batch of stored inputs into the model's input, some of them mirrored
             where a mask ``(B,)`` tells so.
         device: where the model computes.
         precision: of the forward pass.
+        label_smoothing: of the training loss.
     """
 
     model: nn.Module
+    method: Method
     prepare: Callable[[Tensor, Tensor | None], Tensor]
     device: torch.device
     precision: MixedPrecision
 
-    def classify(
+    label_smoothing: float = 0.0
+
+    def training_loss(
         self, inputs: Tensor, targets: Tensor, mirrored: Tensor | None = None
-    ) -> tuple[Tensor, Tensor]:
-        """Classify stored inputs ``(B, ...)`` of known classes ``(B,)``.
+    ) -> Tensor:
+        """Give the mean loss of stored inputs ``(B, ...)`` of known classes ``(B,)``, a scalar."""
+        return self.method.loss(
+            self._outputs(inputs, mirrored), self._moved(targets), self.label_smoothing
+        )
+
+    def classify(self, inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+        """Classify stored inputs ``(B, ...)`` of known classes ``(B,)`` in evaluation.
 
         Returns:
-            The mean loss, a scalar, and ``image_logits`` ``(B, C)``.
+            The mean loss, a scalar, and the logits ``(B, C)`` of the prediction.
         """
+        outputs = self._outputs(inputs, None)
+        loss = self.method.evaluation_loss(outputs, self._moved(targets))
+        return loss, self.method.logits(outputs)
+
+    def _outputs(self, inputs: Tensor, mirrored: Tensor | None) -> Any:
         if mirrored is not None:
-            mirrored = mirrored.to(self.device, non_blocking=True)
-        prepared = self.prepare(inputs.to(self.device, non_blocking=True), mirrored)
-        logits = self.precision.forward(self.model, prepared)
-        return sa2vp_loss(logits, targets.to(self.device, non_blocking=True)), logits[0]
+            mirrored = self._moved(mirrored)
+        return self.precision.forward(self.model, self.prepare(self._moved(inputs), mirrored))
+
+    def _moved(self, tensor: Tensor) -> Tensor:
+        return tensor.to(self.device, non_blocking=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +72,7 @@ class Evaluation:
 
     Attributes:
         loss: mean over the examples.
-        predicted: class of each example by the image stream, ``(N,)``.
+        predicted: class of each example, ``(N,)``.
         targets: its own class, ``(N,)``.
     """
 
@@ -94,7 +112,7 @@ def _score(
     """Give the sum of the examples' losses, and the class of each."""
     total, predicted = 0.0, []
     for part, classes in zip(inputs.split(at_once), targets.split(at_once), strict=True):
-        loss, image_logits = classifier.classify(part, classes)
+        loss, logits = classifier.classify(part, classes)
         total += loss.item() * len(part)
-        predicted.append(image_logits.argmax(1).cpu())
+        predicted.append(logits.argmax(1).cpu())
     return total, torch.cat(predicted)

@@ -1,45 +1,36 @@
-"""AdamW over the learned arrays, with the published code's weight-decay groups."""
+"""The state of an optimiser as named arrays, to be saved and put back."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
 from torch import Tensor, nn
-from torch.optim import AdamW
+from torch.optim import Optimizer
+
+_COUNTER = "step"
+"""Optimisers count on the CPU, wherever their other arrays are."""
 
 
-def build_adamw(model: nn.Module, *, lr: float, weight_decay: float) -> AdamW:
-    """Build the optimiser: weight decay on matrices, none on one-dimensional arrays and biases."""
-    learned = [p for p in model.parameters() if p.requires_grad]
-    return AdamW(
-        [
-            {"params": [p for p in learned if p.ndim >= 2], "weight_decay": weight_decay},
-            {"params": [p for p in learned if p.ndim < 2], "weight_decay": 0.0},
-        ],
-        lr=lr,
-    )
-
-
-_STATE = ("step", "exp_avg", "exp_avg_sq")
-
-
-def adamw_arrays(model: nn.Module, optimizer: AdamW) -> dict[str, Tensor]:
+def optimizer_arrays(model: nn.Module, optimizer: Optimizer) -> dict[str, Tensor]:
     """Name the optimiser's state ``<entry>/<learned array>``; empty before the first step."""
     return {
-        f"{entry}/{name}": optimizer.state[parameter][entry]
+        f"{entry}/{name}": array
         for name, parameter in model.named_parameters()
-        if parameter in optimizer.state
-        for entry in _STATE
+        for entry, array in optimizer.state.get(parameter, {}).items()
+        if isinstance(array, Tensor)
     }
 
 
-def restore_adamw(model: nn.Module, optimizer: AdamW, arrays: Mapping[str, Tensor]) -> None:
-    """Put back what :func:`adamw_arrays` gave."""
+def restore_optimizer(model: nn.Module, optimizer: Optimizer, arrays: Mapping[str, Tensor]) -> None:
+    """Put back what :func:`optimizer_arrays` gave.
+
+    Raises:
+        KeyError: an array is of no parameter of the model.
+    """
     optimizer.state.clear()
-    for name, parameter in model.named_parameters():
-        if f"step/{name}" in arrays:
-            step, *moments = (arrays[f"{entry}/{name}"] for entry in _STATE)
-            # AdamW counts on the CPU, wherever its moments are.
-            optimizer.state[parameter] = {"step": step} | dict(
-                zip(_STATE[1:], (moment.to(parameter.device) for moment in moments), strict=True)
-            )
+    parameters = dict(model.named_parameters())
+    for key, array in arrays.items():
+        entry, _, name = key.partition("/")
+        parameter = parameters[name]
+        placed = array if entry == _COUNTER else array.to(parameter.device)
+        optimizer.state[parameter][entry] = placed

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.amp import GradScaler
 from torch.optim import Optimizer
 
-from sa2vp.training.settings import PRECISIONS
+from sa2vp.training.configuration import PRECISIONS
 
 
 def choose_precision(asked: str, device: torch.device) -> str:
@@ -60,8 +60,17 @@ class MixedPrecision:
         """Add a loss's gradients, scaled where the format needs it."""
         self._scaler.scale(loss).backward()
 
-    def step(self, optimizer: Optimizer) -> None:
-        """Take the optimiser's step; where a scaled gradient overflows, skip it and scale less."""
+    def step(self, optimizer: Optimizer, largest_norm: float | None = None) -> None:
+        """Take the optimiser's step; where a scaled gradient overflows, skip it and scale less.
+
+        Args:
+            optimizer: of arrays with gradients.
+            largest_norm: of all gradients together, which are scaled down to it; None leaves them.
+        """
+        if largest_norm is not None:
+            self._scaler.unscale_(optimizer)
+            learned = [array for group in optimizer.param_groups for array in group["params"]]
+            nn.utils.clip_grad_norm_(learned, largest_norm)
         self._scaler.step(optimizer)
         self._scaler.update()
 

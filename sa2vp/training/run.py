@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import repeat
 from pathlib import Path
 
@@ -15,16 +15,16 @@ from torch import Tensor
 from sa2vp.data.images.batches import Examples
 from sa2vp.models.learned import LearnedArrays
 from sa2vp.training.checkpoint import Checkpoint, CheckpointError
+from sa2vp.training.configuration import RunConfiguration
 from sa2vp.training.distributed import Workers
 from sa2vp.training.evaluation import Classifier, Evaluation, evaluate
 from sa2vp.training.failures import NonFiniteLossError
 from sa2vp.training.generators import generator_states, restore_generators
 from sa2vp.training.memory import peak_memory_gib, reset_peak_memory
 from sa2vp.training.micro_batch import MicroBatch
-from sa2vp.training.optimizer import adamw_arrays, build_adamw, restore_adamw
+from sa2vp.training.optimizer import optimizer_arrays, restore_optimizer
 from sa2vp.training.precision import MixedPrecision, choose_precision
 from sa2vp.training.schedule import WarmupCosine
-from sa2vp.training.settings import RunSettings
 
 EVALUATION_BATCH = 64
 """Small enough for a CPU's caches: batches of 256 took a fifth longer on the demo backbone."""
@@ -58,7 +58,7 @@ class EpochMetrics:
 
 
 class TrainingRun:
-    """Trains a model's learned arrays with the published protocol.
+    """Trains a model's learned arrays.
 
     Call :func:`~sa2vp.training.generators.seed_everything` before the model is built: the run
     goes on from the generators' state, so that one seed determines all of its numbers.
@@ -70,19 +70,19 @@ class TrainingRun:
     the batch size and the loss, a mean over the whole batch, stay what they are.
 
     Args:
-        model: gives two ``(B, C)`` logits per batch; only its learned arrays are trained.
-        settings: checked numbers.
+        model: of the configuration's method; only its learned arrays are trained.
+        configuration: of the run.
         train: shuffled every epoch, its last short batch dropped.
         val: evaluated after every epoch; None where the run trains on it too.
         test: evaluated after every epoch of a final run; leave it out in a search.
         prepare: turns a batch of stored inputs into the model's input, some of them mirrored where
             a mask ``(B,)`` tells so.
         device: where the model computes.
-        precision: of the forward pass, one of :data:`~sa2vp.training.settings.PRECISIONS`.
+        precision: of the forward pass, one of :data:`~sa2vp.training.configuration.PRECISIONS`.
 
     Attributes:
         model: as given, on the device.
-        settings: as given.
+        configuration: as given.
         epoch: how many are done.
         validated: what the last epoch made of the validation split; None where there is none.
         tested: what the last epoch made of the test split; None where there is none.
@@ -95,7 +95,7 @@ class TrainingRun:
     def __init__(
         self,
         model: LearnedArrays,
-        settings: RunSettings,
+        configuration: RunConfiguration,
         *,
         train: Examples,
         val: Examples | None,
@@ -104,16 +104,13 @@ class TrainingRun:
         device: torch.device,
         precision: str = "float32",
     ) -> None:
-        if settings.batch_size > len(train):
-            raise ValueError(
-                f"batch_size {settings.batch_size} exceeds the {len(train)} training images"
-            )
+        training, batch_size = configuration.training, configuration.training.batch_size
+        if batch_size > len(train):
+            raise ValueError(f"batch_size {batch_size} exceeds the {len(train)} training images")
         workers = Workers.of_this_process(device)
-        if settings.batch_size < workers.count:
-            raise ValueError(
-                f"batch_size {settings.batch_size} gives {workers.count} workers no image each"
-            )
-        self.settings = settings
+        if batch_size < workers.count:
+            raise ValueError(f"batch_size {batch_size} gives {workers.count} workers no image each")
+        self.configuration = configuration
         self.epoch = 0
         self.validated: Evaluation | None = None
         self.tested: Evaluation | None = None
@@ -123,18 +120,33 @@ class TrainingRun:
         self.model = model.to(device)
         self._learned = [p for p in self.model.parameters() if p.requires_grad]
         workers.start_alike(self._learned)
-        self._optimizer = build_adamw(
-            self.model, lr=settings.lr, weight_decay=settings.weight_decay
+        self._optimizer = configuration.method.build_optimizer(
+            self.model, lr=training.lr, weight_decay=training.weight_decay
         )
-        self._steps_per_epoch = len(train) // settings.batch_size
-        self._schedule = WarmupCosine(settings.lr, settings.epochs * self._steps_per_epoch)
-        self._order = torch.Generator().manual_seed(settings.seed)
+        self._batch_size = batch_size
+        self._steps_per_epoch = len(train) // batch_size
+        self._schedule = WarmupCosine(
+            training.lr,
+            configuration.epochs * self._steps_per_epoch,
+            training.min_lr,
+            None
+            if training.warmup_epochs is None
+            else training.warmup_epochs * self._steps_per_epoch,
+        )
+        self._order = torch.Generator().manual_seed(configuration.seed)
         self._train, self._val, self._test = train, val, test
         self._precision = MixedPrecision(choose_precision(precision, device), device)
         self._identity["precision"] = self._precision.name
-        self._classifier = Classifier(self.model, prepare, device, self._precision)
+        self._classifier = Classifier(
+            self.model,
+            configuration.method,
+            prepare,
+            device,
+            self._precision,
+            training.label_smoothing,
+        )
         self._workers = workers
-        self._micro_batch = MicroBatch(math.ceil(settings.batch_size / workers.count), "training")
+        self._micro_batch = MicroBatch(math.ceil(batch_size / workers.count), "training")
         self._evaluation_batch = MicroBatch(EVALUATION_BATCH, "evaluation")
         reset_peak_memory(device)
 
@@ -142,7 +154,7 @@ class TrainingRun:
         """Bind the checkpoints to this very run: those of others are refused from now on.
 
         Args:
-            identity: what tells it from other runs of the same settings (see
+            identity: what tells it from other runs of the same configuration (see
                 :attr:`~sa2vp.training.checkpoint.Checkpoint.run`).
             start: how often it was started, this time included.
         """
@@ -157,7 +169,7 @@ class TrainingRun:
     @property
     def finished(self) -> bool:
         """Tell whether every planned epoch is done."""
-        return self.epoch >= self.settings.epochs
+        return self.epoch >= self.configuration.epochs
 
     def __iter__(self) -> Iterator[EpochMetrics]:
         """Run the remaining epochs."""
@@ -192,7 +204,7 @@ class TrainingRun:
             val_top1=None if val is None else val.top1,
             test_top1=None if self.tested is None else self.tested.top1,
             seconds=time.perf_counter() - start,
-            images_per_second=self._steps_per_epoch * self.settings.batch_size / training_seconds,
+            images_per_second=self._steps_per_epoch * self._batch_size / training_seconds,
             peak_memory_gib=None if peak is None else self._workers.largest(peak),
             micro_batch=self._micro_batch.size,
         )
@@ -209,13 +221,13 @@ class TrainingRun:
     def _train_epoch(self) -> float:
         """Take the epoch's steps; give the mean loss."""
         self.model.train()
-        self._workers.seed_epoch(self.settings.seed, self.epoch)
+        self._workers.seed_epoch(self.configuration.seed, self.epoch)
         order = torch.randperm(len(self._train), generator=self._order)
-        order = order[: self._steps_per_epoch * self.settings.batch_size]
+        order = order[: self._steps_per_epoch * self._batch_size]
         # Drawn for the whole epoch: the same crops for any number of workers and any micro-batch.
         augmented = self._train.augmented
         draws = torch.rand(len(order), 3, generator=self._order) if augmented else None
-        places = torch.arange(len(order)).split(self.settings.batch_size)
+        places = torch.arange(len(order)).split(self._batch_size)
         shares = [self._workers.share(batch) for batch in places]
         loaded = self._train.load(
             [order[share] for share in shares],
@@ -245,7 +257,7 @@ class TrainingRun:
             )
         )
         self._workers.add_gradients(self._learned)
-        self._precision.step(self._optimizer)
+        self._precision.step(self._optimizer, self.configuration.training.grad_clip)
         self._step += 1
         return loss
 
@@ -263,8 +275,8 @@ class TrainingRun:
         self._optimizer.zero_grad()
         total = torch.zeros((), device=self._workers.device)
         for part, classes, flips in zip(inputs, targets, mirrored, strict=False):
-            loss, _ = self._classifier.classify(part, classes, flips)
-            loss = loss * (len(part) / self.settings.batch_size)
+            loss = self._classifier.training_loss(part, classes, flips)
+            loss = loss * (len(part) / self._batch_size)
             self._precision.backward(loss)
             total += loss.detach()
         return total
@@ -281,14 +293,14 @@ class TrainingRun:
         """
         arrays = {
             **prefixed("learned/", self.model.trainable_state_dict()),
-            **prefixed("adamw/", adamw_arrays(self.model, self._optimizer)),
+            **prefixed("optimizer/", optimizer_arrays(self.model, self._optimizer)),
             **prefixed("generator/", {"order": self._order.get_state(), **generator_states()}),
         }
         Checkpoint(
             arrays,
             self.epoch,
             self._step,
-            asdict(self.settings),
+            self.configuration.described(),
             run=self._identity,
             start=self._start,
             micro_batch=self._micro_batch.limited_to,
@@ -304,8 +316,8 @@ class TrainingRun:
                 build the run anew: some of them may be in place.
         """
         checkpoint = Checkpoint.load(directory)
-        if dict(checkpoint.settings) != asdict(self.settings):
-            raise CheckpointError(f"{directory}: of a run with other settings")
+        if dict(checkpoint.configuration) != self.configuration.described():
+            raise CheckpointError(f"{directory}: of a run with another configuration")
         for name in sorted(checkpoint.run.keys() | self._identity.keys()):
             saved, own = checkpoint.run.get(name), self._identity.get(name)
             if saved != own:
@@ -314,7 +326,7 @@ class TrainingRun:
                 )
         try:
             self.model.load_trainable_state_dict(checkpoint.part("learned/"))
-            restore_adamw(self.model, self._optimizer, checkpoint.part("adamw/"))
+            restore_optimizer(self.model, self._optimizer, checkpoint.part("optimizer/"))
             generators = checkpoint.part("generator/")
             self._order.set_state(generators.pop("order"))
             restore_generators(generators)

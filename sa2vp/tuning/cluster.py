@@ -83,7 +83,7 @@ def precision_on_cluster(asked: str, resources: dict[str, float]) -> str:
     """Settle what trials compute in, before the first: all of them alike, on whatever nodes.
 
     Args:
-        asked: one of :data:`~sa2vp.training.settings.PRECISIONS`.
+        asked: one of :data:`~sa2vp.training.configuration.PRECISIONS`.
         resources: of one worker.
     """
     if asked != "auto":

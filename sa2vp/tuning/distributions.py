@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
 
-from search_spaces import Choice, Range
+from search_spaces import Choice, LogUniform, Range
 
 
 def for_optuna(ranges: Mapping[str, Range]) -> dict[str, BaseDistribution]:
@@ -14,6 +14,6 @@ def for_optuna(ranges: Mapping[str, Range]) -> dict[str, BaseDistribution]:
     return {
         name: CategoricalDistribution(range_.values)
         if isinstance(range_, Choice)
-        else FloatDistribution(range_.low, range_.high, log=True)
+        else FloatDistribution(range_.low, range_.high, log=isinstance(range_, LogUniform))
         for name, range_ in ranges.items()
     }

@@ -14,12 +14,13 @@ from statistics import fmean
 import torch
 from rich.table import Table
 
-from sa2vp.models import SA2VP, Backbone, create_sa2vp, load_backbone
-from sa2vp.training.objective import sa2vp_loss
+from sa2vp.methods import Method
+from sa2vp.models import load_backbone
+from sa2vp.models.learned import LearnedArrays
+from sa2vp.training.configuration import RunConfiguration
 from sa2vp.tuning.plan import SearchPlan
 from sa2vp.tuning.plan_data import PlanData
 from sa2vp.tuning.rungs import rungs
-from search_spaces import Choice, TaskSpace
 
 STATES = 3
 """Arrays that a checkpoint keeps of each learned number: itself and AdamW's two moments."""
@@ -107,17 +108,16 @@ def estimate(plan: SearchPlan, images: Mapping[str, int], rates: Rates, learned:
     )
 
 
-def largest_model(backbone: Backbone, space: TaskSpace) -> SA2VP:
-    """Build the model of a space that learns most."""
-    dims = space.ranges["inter_dim"]
-    largest = max(dims.values) if isinstance(dims, Choice) else dims.high
-    return create_sa2vp(backbone, num_classes=2, inter_dim=int(largest))
+def largest_configuration(plan: SearchPlan, task: str) -> RunConfiguration:
+    """Give the run of a task's space with the largest hyperparameters, which learns most."""
+    return plan.corner_runs(task)[-1]
 
 
-def measure_rates(model: SA2VP, size: tuple[int, int]) -> Rates:
+def measure_rates(method: Method, model: LearnedArrays, size: tuple[int, int]) -> Rates:
     """Time a step and an evaluation of a small batch on this machine, in float32.
 
     Args:
+        method: that the model is of.
         model: on a frozen backbone.
         size: of its images in pixels.
     """
@@ -127,7 +127,7 @@ def measure_rates(model: SA2VP, size: tuple[int, int]) -> Rates:
     targets = torch.zeros(BATCH, dtype=torch.int64, device=device)
 
     def step() -> None:
-        sa2vp_loss(model(images), targets).backward()
+        method.loss(model(images), targets).backward()
 
     @torch.inference_mode()
     def look() -> None:
@@ -156,9 +156,11 @@ def estimate_plan(plan: SearchPlan, data: PlanData) -> dict[str, Estimate]:
     config = plan.config
     backbone = load_backbone(config.backbone, config.checkpoint, config.image_size)
     torch.set_num_threads(max(1, min(int(config.cpus_per_trial), os.cpu_count() or 1)))
-    models = {task: largest_model(backbone, plan.space(task)) for task in plan.tasks}
+    methods = {task: largest_configuration(plan, task).method for task in plan.tasks}
+    models = {task: method.build(backbone, num_classes=2) for task, method in methods.items()}
     if config.images_per_second is None:
-        rates = measure_rates(models[plan.tasks[0]], backbone.patch_embed.img_size)
+        first = plan.tasks[0]
+        rates = measure_rates(methods[first], models[first], backbone.patch_embed.img_size)
     else:
         rates = Rates(config.images_per_second, FORWARD_ALONE * config.images_per_second)
     return {

@@ -10,9 +10,15 @@ from typing import Any
 
 from sa2vp.config import SearchConfig
 from sa2vp.data.options import DataOptions
+from sa2vp.methods.base import Method
 from sa2vp.suites import Task
+from sa2vp.training.configuration import RunConfiguration, known_hyperparameters
 from sa2vp.tuning.recipe import Recipe
-from search_spaces import TaskSpace, remark, task_space
+from sa2vp.tuning.spaces import corner_runs
+from search_spaces import TaskSpace, Value, remark, task_space
+
+DEFAULTS: Mapping[str, Mapping[str, Value]] = {"demo": {"dropout": 0.0}}
+"""By backbone, where not the published ones: one 96 channels wide has nothing to spare."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -21,6 +27,7 @@ class SearchPlan:
 
     Attributes:
         config: every option, checked.
+        method: that adapts the backbone.
         task_rows: the tasks to run, in the suite's order.
         spaces: of tasks whose space is the user's own.
         input_size: of the backbone in pixels; None where it was not looked at.
@@ -29,6 +36,7 @@ class SearchPlan:
 
     config: SearchConfig
     task_rows: tuple[Task, ...]
+    method: type[Method]
     spaces: Mapping[str, TaskSpace] = field(default_factory=dict)
     input_size: int | None = None
     recipe: Recipe | None = None
@@ -54,6 +62,23 @@ class SearchPlan:
         return next(task for task in self.task_rows if task.name == name)
 
     @property
+    def training(self) -> dict[str, Value]:
+        """Give the hyperparameters that options, or a recipe, have set, by name."""
+        return self.config.hyperparameters if self.recipe is None else self.recipe.fixed
+
+    @property
+    def fixed(self) -> dict[str, Value]:
+        """Give what the hyperparameters are that no space holds, by name."""
+        known = known_hyperparameters(self.method)
+        published = {name: one.default for name, one in known.items() if not one.is_required()}
+        own = DEFAULTS.get(self.config.backbone, {})
+        return {
+            **published,
+            **{name: value for name, value in own.items() if name in known},
+            **self.training,
+        }
+
+    @property
     def final_seeds(self) -> tuple[int, ...]:
         """List the seeds of the final runs."""
         if self.recipe is not None:
@@ -73,6 +98,14 @@ class SearchPlan:
         own = self.spaces.get(task)
         return task_space(self.config.suite, task, self.config.backbone) if own is None else own
 
+    def corner_runs(self, task: str) -> list[RunConfiguration]:
+        """Give runs at the corners of a task's space.
+
+        Raises:
+            HyperparameterError: names the first hyperparameter that does not fit.
+        """
+        return corner_runs(self.method, self.space(task), self.fixed, self.config.epochs)
+
     def identity(
         self, fingerprints: Mapping[str, str]
     ) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
@@ -87,12 +120,18 @@ class SearchPlan:
         """
         weights = self.config.checkpoint
         digest = None if weights is None else _sha256(weights)
-        whole = {} if self.recipe else {**self.config.identity(), "checkpoint": digest}
+        whole = {
+            **self.config.identity(),
+            **self.fixed,
+            "checkpoint": digest,
+        }
+        if self.recipe is not None:
+            whole = {}
         tasks = {
             task: {
                 "data": fingerprints[task],
                 "recipe": None if self.recipe is None else self.recipe.model_dump(mode="json"),
-                "space": self.space(task).described(),
+                "space": self.space(task).described,
             }
             for task in self.tasks
         }

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from functools import partial
 
-from sa2vp.config import SearchConfig
+from sa2vp.config import OPTIONS, SearchConfig
 from sa2vp.data.errors import DataError
+from sa2vp.hyperparameters import HyperparameterError
+from sa2vp.methods import Method
 from sa2vp.options import OptionError
 from sa2vp.suites import SUITES, Task, suite_tasks
+from sa2vp.training.configuration import RunConfiguration, check_hyperparameter
 from sa2vp.tuning.plan import SearchPlan
-from search_spaces import Choice, TaskSpace
+from sa2vp.tuning.spaces import checked_space
+from search_spaces import TaskSpace
 from search_spaces.toml_file import TomlFileError, read_spaces
 
 
@@ -39,15 +43,20 @@ def choose_tasks(config: SearchConfig) -> tuple[Task, ...]:
     return (task,)
 
 
-def own_spaces(path: Path, suite: str, tasks: Sequence[Task]) -> dict[str, TaskSpace]:
+def own_spaces(
+    config: SearchConfig, tasks: Sequence[Task], method: type[Method]
+) -> dict[str, TaskSpace]:
     """Read the user's own search spaces, of a suite whose other tasks the file may hold too.
 
     Raises:
         OptionError: names the file and line.
     """
+    if config.spaces is None:
+        return {}
+    known = [task.name for task in SUITES[config.suite].tasks]
+    check = partial(check_hyperparameter, method)
     try:
-        known = [task.name for task in SUITES[suite].tasks]
-        return read_spaces(path, [task.name for task in tasks], known)
+        return read_spaces(config.spaces, [task.name for task in tasks], check, known)
     except TomlFileError as error:
         raise OptionError("--spaces", str(error)) from error
 
@@ -68,8 +77,63 @@ def check_data_dir(config: SearchConfig) -> None:
         raise OptionError("--data-dir", f"suite {suite.name} brings its own images; leave it out")
 
 
-def check_workers(plan: SearchPlan) -> None:
+def check_known(plan: SearchPlan) -> None:
+    """Refuse hyperparameters that the plan's method does not know.
+
+    Raises:
+        OptionError: names the option of the first.
+    """
+    for name, value in plan.training.items():
+        try:
+            check_hyperparameter(plan.method, name, value)
+        except HyperparameterError as error:
+            raise OptionError(OPTIONS[name].flag, f"method {plan.method.name}: {error}") from error
+
+
+def check_hyperparameters(plan: SearchPlan) -> dict[str, list[RunConfiguration]]:
+    """Refuse hyperparameters that no run can be made of.
+
+    Returns:
+        Runs at the corners of each task's space.
+
+    Raises:
+        OptionError: names the option of the first, or the task whose space it stands in.
+    """
+    found = {}
+    for task in plan.tasks:
+        try:
+            space = checked_space(plan.method, plan.space(task))
+        except HyperparameterError as error:
+            raise OptionError("--method", f"the space of {task}: {error}") from error
+        for name in plan.training:
+            if name in space.ranges:
+                raise OptionError(
+                    OPTIONS[name].flag, f"the space of {task} searches {name}; leave it out"
+                )
+        try:
+            found[task] = plan.corner_runs(task)
+        except HyperparameterError as error:
+            raise refused(plan, task, error) from error
+    return found
+
+
+def refused(plan: SearchPlan, task: str, error: HyperparameterError) -> OptionError:
+    """Blame the option that set a hyperparameter, else the space of the task."""
+    set_by_option = plan.recipe is None and (error.name in plan.training or not error.name)
+    if set_by_option and plan.training:
+        return OptionError(OPTIONS[error.name or next(iter(plan.training))].flag, str(error))
+    option = "--recipe" if plan.recipe else "--spaces" if task in plan.spaces else "--method"
+    return OptionError(option, f"the space of {task}: {error}")
+
+
+def check_workers(
+    plan: SearchPlan, configurations: Mapping[str, Sequence[RunConfiguration]]
+) -> None:
     """Refuse workers that cannot share every batch of the spaces, or GPUs that they cannot share.
+
+    Args:
+        plan: to be followed.
+        configurations: at the corners of each task's space.
 
     Raises:
         OptionError: names the option.
@@ -83,19 +147,14 @@ def check_workers(plan: SearchPlan) -> None:
             f"is each worker's with --workers-per-trial; give it a whole GPU or none, "
             f"not {config.gpus_per_trial:g}",
         )
-    for task in plan.tasks:
-        smallest = _smallest_batch(plan.space(task))
+    for task, of_task in configurations.items():
+        smallest = min(one.training.batch_size for one in of_task)
         if smallest < config.workers_per_trial:
             raise OptionError(
                 "--workers-per-trial",
-                f"{config.workers_per_trial} workers cannot share a batch of {smallest:g} images, "
-                f"which the space of {task} holds; take at most {smallest:g}",
+                f"{config.workers_per_trial} workers cannot share a batch of {smallest} images, "
+                f"which the space of {task} holds; take at most {smallest}",
             )
-
-
-def _smallest_batch(space: TaskSpace) -> float:
-    sizes = space.ranges["batch_size"]
-    return min(sizes.values) if isinstance(sizes, Choice) else sizes.low
 
 
 def check_precision(precision: str, gpus: float | None) -> None:

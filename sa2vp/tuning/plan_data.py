@@ -15,7 +15,6 @@ from sa2vp.data.run_images import missing_caches
 from sa2vp.options import OptionError
 from sa2vp.printing import Console
 from sa2vp.tuning.plan import SearchPlan
-from search_spaces import Choice
 
 GIB = 2**30
 
@@ -82,12 +81,11 @@ def _check_batches(plan: SearchPlan, task: str, images: int) -> None:
     Raises:
         OptionError: names the task.
     """
-    sizes = plan.space(task).ranges["batch_size"]
-    largest = max(sizes.values) if isinstance(sizes, Choice) else sizes.high
+    largest = max(run.training.batch_size for run in plan.corner_runs(task))
     if largest > images:
         raise OptionError(
             "--data-dir",
-            f"{task} has {images} training images, and its space batches of {largest:g}",
+            f"{task} has {images} training images, and its space batches of {largest}",
         )
 
 

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from sa2vp.config import DECIDED, OPTIONS, SearchConfig
+from sa2vp.methods import find_method
 from sa2vp.options import OptionError, checked
 from sa2vp.suites import SUITES
+from sa2vp.training.configuration import RunConfiguration
 from sa2vp.tuning.plan import SearchPlan
 from sa2vp.tuning.plan_checks import (
     check_data_dir,
+    check_hyperparameters,
+    check_known,
     check_precision,
     check_workers,
     choose_tasks,
@@ -39,19 +43,29 @@ def make_plan(**given: Any) -> SearchPlan:
     tasks = choose_tasks(config)
     if recipe is not None and [task.name for task in tasks] != [recipe.task]:
         raise OptionError("--recipe", f"task: {recipe.task!r} is no name of one task")
+    method = find_method(config.method)
     plan = SearchPlan(
         config=config,
+        method=method,
         task_rows=tasks,
-        spaces={} if config.spaces is None else own_spaces(config.spaces, config.suite, tasks),
+        spaces=own_spaces(config, tasks, method),
         recipe=recipe,
     )
     check_precision(config.precision, config.gpus_per_trial)
-    check_workers(plan)
-    return replace(plan, input_size=_input_size(config))
+    check_known(plan)
+    configurations = check_hyperparameters(plan)
+    check_workers(plan, configurations)
+    return replace(plan, input_size=_input_size(plan, configurations))
 
 
-def _input_size(config: SearchConfig) -> int | None:
+def _input_size(
+    plan: SearchPlan, configurations: Mapping[str, Sequence[RunConfiguration]]
+) -> int | None:
     """Look at the backbone, which is slow to import, last and only where there is a doubt.
+
+    Args:
+        plan: to be followed.
+        configurations: of each task, which the backbone has to fit.
 
     Returns:
         The height and width of its input in pixels; None where it was not looked at.
@@ -59,16 +73,16 @@ def _input_size(config: SearchConfig) -> int | None:
     Raises:
         OptionError: names the option that does not fit.
     """
-    checkpoint = config.checkpoint
+    config, checkpoint = plan.config, plan.config.checkpoint
     if checkpoint is not None and not checkpoint.is_file():
         raise OptionError("--checkpoint", f"no such file: {checkpoint}")
     suite = SUITES[config.suite]
-    asked = (config.backbone, checkpoint, config.image_size, config.fusion)
-    if suite.brings_images and asked == (suite.backbone, None, None, "exact"):
+    asked = (config.backbone, checkpoint, config.image_size, plan.training, plan.spaces)
+    if suite.brings_images and asked == (suite.backbone, None, None, {}, {}):
         return None  # no option says anything of the backbone, and no image is resized to its input
     from sa2vp.tuning.backbone_checks import check_backbone  # noqa: PLC0415
 
-    return check_backbone(config)
+    return check_backbone(plan, configurations)
 
 
 def _with_recipe(given: Mapping[str, Any], recipe: Recipe) -> dict[str, Any]:

@@ -13,20 +13,10 @@ from sa2vp.printing import Console
 from sa2vp.results.schema import RunRow
 from sa2vp.tuning.plan import SearchPlan
 from sa2vp.tuning.record import RunRecord
+from search_spaces import Value
 
 REFRESH_PER_SECOND = 2
-_HEADERS = (
-    "trials",
-    "stopped",
-    "failed",
-    "final\nruns",
-    "best\nval",
-    "inter\ndim",
-    "inter\nweight",
-    "lr",
-    "batch",
-    "left",
-)
+_HEADERS = ("trials", "stopped", "failed", "final\nruns", "best\nval")
 
 
 class Progress:
@@ -46,6 +36,8 @@ class Progress:
         self._record = record
         self._console = console
         self._slots = slots
+        spaces = (plan.space(task).ranges for task in plan.tasks)
+        self._searched = list(dict.fromkeys(name for ranges in spaces for name in ranges))
         self._announced = {run_id for run_id, row in record.runs.items() if row.finished_at}
         self._live = Live(
             console=console,
@@ -79,7 +71,7 @@ class Progress:
         """Draw one line per task."""
         table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False, header_style="bold")
         table.add_column("task", vertical="bottom")
-        for header in _HEADERS:
+        for header in (*_HEADERS, *map(_header, self._searched), "left"):
             table.add_column(Text(header), justify="right", vertical="bottom", no_wrap=True)
         for task in self._plan.tasks:
             table.add_row(task, *self._cells(task))
@@ -95,9 +87,19 @@ class Progress:
             str(sum(row.status == "stopped" for row in ended)),
             str(sum(row.status == "failed" for row in [*trials, *finals])),
             f"{sum(row.status == 'completed' for row in finals)}/{self._config.seeds}",
-            *(_setting_cells(best) if best else [""] * 5),
+            *self._best_cells(best),
             "" if left is None else str(timedelta(seconds=round(left))),
         )
+
+    def _best_cells(self, best: RunRow | None) -> list[str]:
+        """Give the accuracy and the configuration of the best trial; of none, empty cells."""
+        if best is None:
+            return [""] * (1 + len(self._searched))
+        configuration = best.configuration
+        return [
+            f"{best.last_val_top1:.1f}",
+            *(_short(configuration.get(name, "")) for name in self._searched),
+        ]
 
     def _seconds_left(self, task: str) -> float | None:
         """Estimate from this task's, else any task's, seconds per epoch; None before the first."""
@@ -126,22 +128,18 @@ def seconds_per_epoch(rows: Sequence[RunRow]) -> float | None:
     return sum(row.seconds for row in rows) / epochs if epochs else None
 
 
-def _setting_cells(row: RunRow) -> list[str]:
-    return [
-        f"{row.last_val_top1:.1f}",
-        str(row.inter_dim),
-        f"{row.inter_weight:.2g}",
-        f"{row.lr:.2g}",
-        str(row.batch_size),
-    ]
+def _header(hyperparameter: str) -> str:
+    """Head a narrow column."""
+    return {"batch_size": "batch"}.get(hyperparameter, hyperparameter.replace("_", "\n"))
 
 
-def describe_setting(row: RunRow) -> str:
-    """Write a setting in one line."""
-    return (
-        f"inter_dim {row.inter_dim}, inter_weight {row.inter_weight:.3g}, "
-        f"lr {row.lr:.2g}, batch {row.batch_size}"
-    )
+def _short(value: Value) -> str:
+    return f"{value:.2g}" if isinstance(value, float) else str(value)
+
+
+def describe_configuration(row: RunRow) -> str:
+    """Write a run's configuration in one line."""
+    return ", ".join(f"{name} {_short(value)}" for name, value in row.configuration.items())
 
 
 def describe_run(row: RunRow) -> str:
@@ -152,5 +150,5 @@ def describe_run(row: RunRow) -> str:
     reason = f" ({row.reason})" if row.status == "failed" else ""
     return (
         f"{row.run_id}: {row.status} after {row.epochs_done} epochs{numbers}{reason}; "
-        f"{describe_setting(row)}"
+        f"{describe_configuration(row)}"
     )

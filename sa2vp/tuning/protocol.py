@@ -1,4 +1,4 @@
-"""The honest protocol as one stream of runs: search each task, then retrain its best setting."""
+"""The honest protocol as one stream of runs: search each task, then retrain its best."""
 
 from __future__ import annotations
 
@@ -13,21 +13,27 @@ from typing import Any
 from ray.tune.search import Searcher
 
 from sa2vp.data.fingerprint import Manifest
-from sa2vp.results.schema import Phase, RunRow, make_run_id, trial_number
+from sa2vp.results.schema import (
+    Phase,
+    RunRow,
+    hyperparameter_columns,
+    make_run_id,
+    trial_number,
+)
 from sa2vp.results.store import superseded_folder
-from sa2vp.training.settings import SA2VPSettings
 from sa2vp.tuning.distributions import for_optuna
 from sa2vp.tuning.plan import SearchPlan
 from sa2vp.tuning.provenance import gather_provenance
-from sa2vp.tuning.record import METHOD, RunRecord
+from sa2vp.tuning.record import RunRecord
 from sa2vp.tuning.task_search import METRIC, TaskSearch
 from sa2vp.tuning.trainable import threads_for
+from search_spaces import Value
 
 
 class ProtocolSearcher(Searcher):
     """Hands Tune one run after another until the plan is done.
 
-    A task's trials come first. Once all of them have ended, the best setting by validation is
+    A task's trials come first. Once all of them have ended, the best configuration by validation is
     retrained with each seed, and only these final runs read the test split. While a task waits for
     its last trials, the next task begins, so that no slot of the cluster stays empty.
 
@@ -70,7 +76,7 @@ class ProtocolSearcher(Searcher):
         for row in self._record.of(task, "search"):
             if row.status != "running":
                 accuracies = [epoch.val_top1 or 0.0 for epoch in self._record.epochs[row.run_id]]
-                search.add_finished(row.setting, row.status, accuracies)
+                search.add_finished(row.configuration, row.status, accuracies)
         return search
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
@@ -109,7 +115,9 @@ class ProtocolSearcher(Searcher):
         """Continue an interrupted trial, else start a new one, while the plan has any."""
         trials = self._record.of(task, "search")
         for row in self._interrupted(trials):
-            self._searches[task].suggest_setting(trial_id, trial_number(row.run_id), row.setting)
+            self._searches[task].suggest_configuration(
+                trial_id, trial_number(row.run_id), row.configuration
+            )
             return row
         if len(trials) >= self._config.trials:
             return None
@@ -118,8 +126,8 @@ class ProtocolSearcher(Searcher):
         number = next(number for number in count() if number not in taken)
         initial = self._plan.space(task).initial
         given = initial[number] if number < len(initial) else None
-        setting = self._searches[task].suggest_setting(trial_id, number, given)
-        return self._row(task, "search", setting, self._config.seed, number=number)
+        configuration = self._searches[task].suggest_configuration(trial_id, number, given)
+        return self._row(task, "search", configuration, self._config.seed, number=number)
 
     def _next_confirmation(self, task: str) -> RunRow | None:
         """Continue or start a run that confirms one of the best trials, once all have ended."""
@@ -129,25 +137,28 @@ class ProtocolSearcher(Searcher):
         runs = self._record.of(task, "confirm")
         for row in self._interrupted(runs):
             return row
-        best = {tuple(row.setting.items()): row for row in reversed(self._record.ranked(task))}
+        best = {
+            tuple(row.configuration.items()): row for row in reversed(self._record.ranked(task))
+        }
         for trial in list(reversed(best.values()))[: self._config.confirm]:
-            tried = {row.seed for row in runs if row.setting == trial.setting}
+            tried = {row.seed for row in runs if row.configuration == trial.configuration}
             for seed in range(
-                self._config.seed + 1,
-                self._config.seed + 1 + self._config.confirm_seeds,
+                self._config.seed + 1, self._config.seed + 1 + self._config.confirm_seeds
             ):
                 if seed not in tried:
                     number = trial_number(trial.run_id)
-                    return self._row(task, "confirm", trial.setting, seed, number=number)
+                    return self._row(task, "confirm", trial.configuration, seed, number=number)
         return None
 
     def _set_strays_aside(self, task: str) -> None:
         """Set aside what confirms a trial whose row was lost, and whose number names another."""
-        trials = {trial_number(row.run_id): row.setting for row in self._record.of(task, "search")}
+        trials = {
+            trial_number(row.run_id): row.configuration for row in self._record.of(task, "search")
+        }
         strays = [
             row.run_id
             for row in self._record.of(task, "confirm")
-            if trials.get(trial_number(row.run_id)) != row.setting
+            if trials.get(trial_number(row.run_id)) != row.configuration
         ]
         if strays:
             self._record.set_aside(strays, superseded_folder())
@@ -156,28 +167,28 @@ class ProtocolSearcher(Searcher):
         return any(row.status == "running" for row in self._record.of(task, phase))
 
     def _next_final(self, task: str) -> RunRow | None:
-        """Continue or start a final run, once the task's setting is chosen."""
-        setting = self._chosen_setting(task)
-        if setting is None or self._is_running(task, "search") or self._is_running(task, "confirm"):
+        """Continue or start a final run, once the task's configuration is chosen."""
+        chosen = self._chosen_configuration(task)
+        if chosen is None or self._is_running(task, "search") or self._is_running(task, "confirm"):
             return None
         finals = self._record.of(task, "final")
-        outdated = [row.run_id for row in finals if row.setting != setting]
-        if outdated:  # a finished search was extended, and found a better setting
+        outdated = [row.run_id for row in finals if row.configuration != chosen]
+        if outdated:  # a finished search was extended, and found a better one
             self._record.set_aside(outdated, superseded_folder())
         finals = self._record.of(task, "final")
         for row in self._interrupted(finals):
             return row
         for seed in self._plan.final_seeds:
             if all(row.seed != seed for row in finals):
-                return self._row(task, "final", setting, seed)
+                return self._row(task, "final", chosen, seed)
         return None
 
-    def _chosen_setting(self, task: str) -> dict[str, Any] | None:
-        """Give the setting to be retrained: the recipe's, or the best; None before there is one."""
+    def _chosen_configuration(self, task: str) -> dict[str, Value] | None:
+        """Give what is to be retrained: the recipe's, or the best; None before there is one."""
         if self._plan.recipe is not None:
-            return dict(self._plan.recipe.setting)
+            return dict(self._plan.recipe.configuration)
         best = self._record.best(task)
-        return None if best is None else best.setting
+        return None if best is None else best.configuration
 
     def _interrupted(self, rows: Sequence[RunRow]) -> list[RunRow]:
         """List the runs that are not finished and that no actor of this session trains."""
@@ -185,7 +196,13 @@ class ProtocolSearcher(Searcher):
         return [row for row in rows if row.status == "running" and row.run_id not in live]
 
     def _row(
-        self, task: str, phase: Phase, setting: Mapping[str, Any], seed: int, *, number: int = 0
+        self,
+        task: str,
+        phase: Phase,
+        configuration: Mapping[str, Value],
+        seed: int,
+        *,
+        number: int = 0,
     ) -> RunRow:
         provenance = gather_provenance()
         return RunRow(
@@ -194,12 +211,9 @@ class ProtocolSearcher(Searcher):
             suite=self._config.suite,
             task=task,
             backbone=self._config.backbone,
-            method=METHOD,
+            method=self._plan.method.name,
             phase=phase,
-            **setting,
-            weight_decay=self._config.training.weight_decay,
-            dropout=self._config.training.dropout,
-            fusion=self._config.fusion,
+            **hyperparameter_columns({**self._plan.fixed, **configuration}, configuration),
             epochs_planned=self._config.epochs,
             seed=seed,
             expected_test_top1=self._plan.recipe.test_top1[seed] if self._plan.recipe else None,
@@ -225,7 +239,10 @@ class ProtocolSearcher(Searcher):
             "workers": self._config.workers_per_trial,
             "threads": threads_for(self._resources["CPU"]),
             "resources": self._resources,
-            "settings": asdict(run_settings(row)),
+            "method": row.method,
+            "hyperparameters": row.values,
+            "epochs": row.epochs_planned,
+            "seed": row.seed,
             "checkpoints": self._record.checkpoints(row) if row.epochs_done else [],
         }
 
@@ -253,18 +270,3 @@ class ProtocolSearcher(Searcher):
 
     def restore(self, checkpoint_path: str) -> None:
         """Restore nothing: the results are the state."""
-
-
-def run_settings(row: RunRow) -> SA2VPSettings:
-    """Give the settings that a row's run trains with."""
-    return SA2VPSettings(
-        inter_dim=row.inter_dim or 0,  # refused: a row without one is not of SA2VP
-        inter_weight=row.inter_weight or 0.0,
-        dropout=row.dropout or 0.0,
-        fusion=row.fusion or "exact",
-        lr=row.lr,
-        batch_size=row.batch_size,
-        weight_decay=row.weight_decay,
-        epochs=row.epochs_planned,
-        seed=row.seed,
-    )

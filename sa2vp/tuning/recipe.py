@@ -1,18 +1,20 @@
-"""A recipe: the settings of a task's final runs and what they reached, to be retrained exactly."""
+"""A recipe: how a task's final runs were trained and what they reached, to be retrained exactly."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from sa2vp.config import DECIDED
 from sa2vp.limits import MAX_IMAGE_SIZE, MAX_SEED
+from sa2vp.methods import find_method
 from sa2vp.options import OptionError
 from sa2vp.suites import SUITES
-from search_spaces import Choice, TaskSpace
-from search_spaces.kinds import HYPERPARAMETERS, MAX_COUNT, MAX_DIM
+from sa2vp.training.configuration import RunConfiguration
+from search_spaces import Choice, TaskSpace, Value
+from search_spaces.kinds import MAX_COUNT
 from search_spaces.toml_file import TomlFileError, read_toml
 
 _COLUMNS = {"tasks": "task", "epochs": "epochs_planned"}
@@ -26,6 +28,8 @@ class Recipe(BaseModel):
     """Final runs to be repeated, by the names of the results' columns.
 
     Attributes:
+        searched: the hyperparameters that a search would look for.
+        hyperparameters: of the runs, by name; those that are left out have their defaults.
         test_top1: percent after the last epoch, by seed.
     """
 
@@ -36,22 +40,39 @@ class Recipe(BaseModel):
     backbone: str
     backbone_fingerprint: str
     data_fingerprint: str
-    fusion: str
+    method: str
     precision: str
     image_size: int = Field(ge=1, le=MAX_IMAGE_SIZE)
     epochs_planned: int = Field(ge=1, le=MAX_COUNT)
-    dropout: float = Field(ge=0, lt=1)
-    weight_decay: float = Field(ge=0)
-    inter_dim: int = Field(ge=1, le=MAX_DIM)
-    inter_weight: float = Field(gt=0)
-    lr: float = Field(gt=0)
-    batch_size: int = Field(ge=1, le=MAX_COUNT)
+    searched: tuple[str, ...]
+    hyperparameters: dict[str, object]
     test_top1: dict[Seed, Percent] = Field(min_length=1)
 
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        """Refuse hyperparameters that no run can be made of."""
+        if unknown := [name for name in self.searched if name not in self.hyperparameters]:
+            raise ValueError(f"searched: {unknown[0]!r:.60} is none of the hyperparameters")
+        _ = self.values
+        return self
+
     @property
-    def setting(self) -> dict[str, float]:
+    def values(self) -> dict[str, Value]:
+        """Give every hyperparameter by name, in its field's type."""
+        method = find_method(self.method)
+        return RunConfiguration.of(
+            method, self.hyperparameters, epochs=self.epochs_planned, seed=0
+        ).hyperparameters
+
+    @property
+    def configuration(self) -> dict[str, Value]:
         """Give the hyperparameters that a search would look for."""
-        return {name: getattr(self, name) for name in HYPERPARAMETERS}
+        return {name: self.values[name] for name in self.searched}
+
+    @property
+    def fixed(self) -> dict[str, Value]:
+        """Give the others."""
+        return {name: v for name, v in self.values.items() if name not in self.searched}
 
     @property
     def seeds(self) -> tuple[int, ...]:
@@ -60,9 +81,9 @@ class Recipe(BaseModel):
 
     @property
     def space(self) -> TaskSpace:
-        """Give the space that holds nothing but its setting."""
-        ranges = {name: Choice(value) for name, value in self.setting.items()}
-        return TaskSpace(ranges, (self.setting,))
+        """Give the space that holds nothing but its configuration."""
+        ranges = {name: Choice(value) for name, value in self.configuration.items()}
+        return TaskSpace(ranges, (self.configuration,))
 
     def options(self) -> dict[str, Any]:
         """Give the options that it decides, by name, as far as its file says them."""
@@ -112,6 +133,7 @@ def read_recipe(path: Path) -> Recipe:
     except ValidationError as error:
         first = error.errors(include_input=False)[0]
         key = ".".join(str(part) for part in first["loc"])
-        raise OptionError("--recipe", f"{path}: {key}: {first['msg']}") from error
+        message = first["msg"].removeprefix("Value error, ")
+        raise OptionError("--recipe", ": ".join(filter(None, (str(path), key, message)))) from error
     except TomlFileError as error:
         raise OptionError("--recipe", str(error)) from error

@@ -271,7 +271,7 @@ def _outcome(row: RunRow) -> Outcome:
     return Outcome(
         run_id=row.run_id,
         phase=row.phase,
-        configuration=tuple(row.setting.items()),
+        configuration=tuple(row.configuration.items()),
         status=row.status,
         val_top1=row.last_val_top1,
         val_loss=row.last_val_loss,

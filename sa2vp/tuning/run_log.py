@@ -68,8 +68,8 @@ def show_in_title(run_id: str) -> None:
     setproctitle(f"ray::SA2VP {run_id}")
 
 
-def start_log(run_id: str, settings: dict[str, Any]) -> None:
+def start_log(run_id: str, hyperparameters: dict[str, Any]) -> None:
     """Open a run's log and say what is trained and where."""
     open_log(run_id)
-    setting = ", ".join(f"{name} {value}" for name, value in settings.items())
-    log(run_id, f"process {os.getpid()}; {setting}")
+    listed = ", ".join(f"{name} {value}" for name, value in hyperparameters.items())
+    log(run_id, f"process {os.getpid()}; {listed}")

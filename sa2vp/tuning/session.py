@@ -250,7 +250,7 @@ def _refuse_difference(
         # Of files the values are digests, which tell nobody anything.
         told = name in OPTIONS and OPTIONS[name].option.role is Role.IDENTITY
         difference = (
-            f"{OPTIONS[name].flag} {before}, not {value}"
+            f"{OPTIONS[name].flag} {_told(before)}, not {_told(value)}"
             if told
             else f"a different {name.replace('_', ' ')}"
         )
@@ -260,6 +260,10 @@ def _refuse_difference(
             if noted.tasks.get(task, {}).get(key, value) != value:
                 changes = _changes(store, plan, data, task) if key == "data" else ""
                 raise _mixed(plan, "results", f"different {key} of {task}{changes}")
+
+
+def _told(value: Any) -> str:
+    return "none" if value is None else str(value)
 
 
 def _mixed(plan: SearchPlan, name: str, difference: str) -> OptionError:

@@ -100,7 +100,7 @@ class KeepStudies(Callback):
     def _trial(self, row: RunRow) -> FrozenTrial:
         """Give a run that has ended as Optuna's trial."""
         accuracies = [epoch.val_top1 or 0.0 for epoch in self._record.epochs[row.run_id]]
-        trial = frozen_trial(self._spaces[row.task], row.setting, row.status, accuracies)
+        trial = frozen_trial(self._spaces[row.task], row.configuration, row.status, accuracies)
         trial.set_user_attr("run_id", row.run_id)
         return trial
 

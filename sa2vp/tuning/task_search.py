@@ -25,7 +25,7 @@ _STATES = {
 
 def frozen_trial(
     distributions: Mapping[str, BaseDistribution],
-    setting: Mapping[str, Any],
+    configuration: Mapping[str, Any],
     status: str,
     accuracies: Sequence[float],
 ) -> FrozenTrial:
@@ -33,7 +33,7 @@ def frozen_trial(
 
     Args:
         distributions: of the space.
-        setting: its hyperparameters.
+        configuration: its hyperparameters.
         status: ``completed``, ``stopped`` or ``failed``.
         accuracies: validation top-1 of each epoch done.
     """
@@ -43,7 +43,7 @@ def frozen_trial(
     return create_trial(
         state=state,
         value=None if state == TrialState.FAIL else accuracies[-1],
-        params={name: setting[name] for name in distributions},
+        params={name: configuration[name] for name in distributions},
         distributions=dict(distributions),
         intermediate_values=dict(enumerate(accuracies, start=1)),
     )
@@ -72,26 +72,26 @@ class TaskSearch(OptunaSearch):
         self._search_seed = seed
 
     def add_finished(
-        self, setting: Mapping[str, Any], status: str, accuracies: Sequence[float]
+        self, configuration: Mapping[str, Any], status: str, accuracies: Sequence[float]
     ) -> None:
         """Tell Optuna of a trial from an earlier session.
 
         Args:
-            setting: its hyperparameters.
+            configuration: its hyperparameters.
             status: ``completed``, ``stopped`` or ``failed``.
             accuracies: validation top-1 of each epoch done.
         """
-        self._ot_study.add_trial(frozen_trial(self._space, setting, status, accuracies))
+        self._ot_study.add_trial(frozen_trial(self._space, configuration, status, accuracies))
 
-    def suggest_setting(
+    def suggest_configuration(
         self, trial_id: str, number: int, given: Mapping[str, Any] | None = None
     ) -> dict[str, Any]:
-        """Suggest the setting of a trial.
+        """Suggest the configuration of a trial.
 
         Args:
             trial_id: Tune's.
             number: of the trial within the task; decides the seed.
-            given: a setting to use instead of a new one: the first trial's, or that of a trial
+            given: a configuration to use instead of a new one: an initial one, or that of a trial
                 that continues.
         """
         name = f"{self._search_seed}/{self._task}/{number}"

@@ -14,13 +14,14 @@ from ray.tune.result import SHOULD_CHECKPOINT
 from sa2vp.data.errors import DataError
 from sa2vp.data.fingerprint import Manifest
 from sa2vp.data.options import DataOptions
+from sa2vp.methods import find_method
 from sa2vp.suites import Task
 from sa2vp.training.allocator import keep_freed_memory
 from sa2vp.training.build import build_run, input_size
 from sa2vp.training.checkpoint import CheckpointError
+from sa2vp.training.configuration import RunConfiguration
 from sa2vp.training.failures import RunFailedError
 from sa2vp.training.run import TrainingRun
-from sa2vp.training.settings import SA2VPSettings
 from sa2vp.tuning.provenance import gather_provenance
 from sa2vp.tuning.record import PREDICTIONS
 from sa2vp.tuning.run_log import describe_epoch, log, show_in_title, start_log
@@ -35,7 +36,8 @@ class SA2VPTrainable(tune.Trainable):
 
     The configuration holds ``run_id``, ``task`` (its name), ``task_row`` and ``data`` (as
     :class:`Task` and :class:`DataOptions` take them), ``manifest`` (of the data that was checked,
-    as :class:`Manifest` takes it), ``phase``, ``settings`` (as :class:`SA2VPSettings` takes them),
+    as :class:`Manifest` takes it), ``phase``, ``method`` (its name), ``hyperparameters`` (by name),
+    ``epochs`` and ``seed`` (as :meth:`RunConfiguration.of` takes them),
     ``identity`` and ``start`` (as :meth:`~sa2vp.training.run.TrainingRun.identify` takes them),
     ``precision``, ``threads``, ``checkpoints`` (URIs, the first to be tried first) and
     ``resources`` (of Ray, by name). Actors are reused: the backbone stays from run to run.
@@ -116,7 +118,7 @@ def start_run(
     """
     if device is None:
         device = torch.device("cuda" if config["resources"].get("GPU", 0) > 0 else "cpu")
-    start_log(config["run_id"], config["settings"])
+    start_log(config["run_id"], {**config["hyperparameters"], "seed": config["seed"]})
     for checkpoint in config["checkpoints"]:
         run = _build(config, shared, device)
         if take_up(run, tune.Checkpoint(checkpoint), config["run_id"]):
@@ -149,7 +151,12 @@ def _build(config: dict[str, Any], shared: SharedBackbone, device: torch.device)
     run = build_run(
         Task(**config["task_row"]),
         open_backbone(shared),
-        SA2VPSettings(**config["settings"]),
+        RunConfiguration.of(
+            find_method(config["method"]),
+            config["hyperparameters"],
+            epochs=config["epochs"],
+            seed=config["seed"],
+        ),
         final=config["phase"] == "final",
         data=DataOptions(**config["data"]),
         precision=config["precision"],
@@ -166,7 +173,7 @@ def facts_of(run: TrainingRun, shared: SharedBackbone) -> dict[str, Any]:
     return {
         "versions": provenance.versions,
         "commit": provenance.commit,
-        "epochs_planned": run.settings.epochs,
+        "epochs_planned": run.configuration.epochs,
         "trainable_params": run.model.count_learned(),
         "backbone_params": sum(p.numel() for p in backbone.parameters()),
         "backbone_fingerprint": shared.fingerprint,
@@ -185,8 +192,7 @@ def predictions_of(run: TrainingRun) -> dict[str, Any]:
 
 def describe_failure(config: dict[str, Any], error: Exception) -> dict[str, Any]:
     """Give the result that ends a failed run."""
-    planned = config["settings"]["epochs"]
-    return {"done": True, "failure": str(error), "epochs_planned": planned}
+    return {"done": True, "failure": str(error), "epochs_planned": config["epochs"]}
 
 
 def threads_for(cpus: float) -> int:

@@ -15,10 +15,12 @@ from pydantic import Field, TypeAdapter, ValidationError
 from safetensors import SafetensorError, safe_open
 
 from sa2vp.limits import MAX_IMAGE_SIZE, MAX_SEED
+from sa2vp.methods import find_method
 from sa2vp.results.schema import RunRow
+from sa2vp.training.configuration import RunConfiguration
 from sa2vp.use.errors import UseError
 from sa2vp.use.files import missing
-from search_spaces.kinds import MAX_COUNT, MAX_DIM
+from search_spaces.kinds import MAX_COUNT
 
 CARD_KEY = "sa2vp_card"
 SCHEMA_VERSION = 1
@@ -28,31 +30,13 @@ Number = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Setting:
-    """What a run was trained with, by the names of the results.
-
-    Attributes:
-        epochs_planned: all of them done.
-        fusion: ``exact`` where the results do not say.
-    """
-
-    inter_dim: Annotated[int, Field(ge=1, le=MAX_DIM)]
-    inter_weight: Number
-    lr: Number
-    batch_size: Count
-    weight_decay: Number
-    dropout: Number
-    epochs_planned: Count
-    seed: Annotated[int, Field(ge=0, le=MAX_SEED)]
-    fusion: str = "exact"
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class Card:
     """A final run, by the names of the results. Accuracies are percent.
 
     Attributes:
         num_classes: labels run from 0 to ``num_classes - 1``.
+        hyperparameters: of the method and of its training, searched or not.
+        epochs_planned: all of them done.
         class_names: by label, where the task knows them.
         last_val_top1: of the last epoch; None where the run trained on the validation split too.
         test_top1: of the last epoch.
@@ -66,7 +50,10 @@ class Card:
     task: str
     num_classes: Count
     class_names: list[str] | None = None
-    setting: Setting
+    method: str
+    hyperparameters: dict[str, object]
+    epochs_planned: Count
+    seed: Annotated[int, Field(ge=0, le=MAX_SEED)]
     last_val_top1: Number | None
     test_top1: Number
     backbone: str
@@ -81,6 +68,21 @@ class Card:
         """Refuse names that are not one for each class."""
         if self.class_names is not None and len(self.class_names) != self.num_classes:
             raise ValueError(f"{self.num_classes} classes, {len(self.class_names)} names")
+        _ = self.configuration
+
+    @property
+    def configuration(self) -> RunConfiguration:
+        """Give what the run was trained with.
+
+        Raises:
+            ValueError: the method is unknown, or its hyperparameters do not fit it.
+        """
+        return RunConfiguration.of(
+            find_method(self.method),
+            self.hyperparameters,
+            epochs=self.epochs_planned,
+            seed=self.seed,
+        )
 
     def to_json(self) -> str:
         """Write it as text that :func:`parse_card` reads."""
@@ -90,7 +92,7 @@ class Card:
         """Give every value as text, by its name, in the order of a reader's questions."""
         values = asdict(self)
         del values["schema_version"]
-        values |= values.pop("setting")
+        values |= values.pop("hyperparameters")
         values["class_names"] = ", ".join(self.class_names or ["not known"])
         values["versions"] = ", ".join(f"{name} {number}" for name, number in self.versions.items())
         values["commit"] = self.commit or "not known"
@@ -118,7 +120,7 @@ def card_of(
     values = asdict(row)
     values |= {"num_classes": num_classes, "class_names": class_names, "transform": transform}
     try:
-        values |= {"setting": values, "versions": json.loads(row.versions)}
+        values |= {"hyperparameters": row.values, "versions": json.loads(row.versions)}
         return _CARDS.validate_python(values)
     except ValidationError as error:
         raise UseError(f"run {row.run_id!r}: its row is not complete: {_first(error)}") from error

@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 
 from sa2vp.data.images.decode import Resizing
-from sa2vp.models import SA2VP, Backbone, create_sa2vp, load_backbone
+from sa2vp.models import SA2VP, Backbone, SA2VPSwin, SA2VPViT, load_backbone
 from sa2vp.models.fingerprint import fingerprint
 from sa2vp.training.build import input_size
 from sa2vp.use.card import Card
@@ -54,20 +54,15 @@ def build_model(
         else chosen
     )
     check_backbone(export, frozen, chosen if isinstance(chosen, str) else type(chosen).__name__)
-    setting = export.card.setting
+    method = export.card.configuration.method
     try:
+        method.check_backbone(frozen)
         with torch.random.fork_rng(devices=[]):
-            model = create_sa2vp(
-                frozen,
-                num_classes=_count_classes(export),
-                inter_dim=setting.inter_dim,
-                inter_weight=setting.inter_weight,
-                fusion=setting.fusion,
-                dropout=setting.dropout,
-            )
+            model = method.build(frozen, _count_classes(export))
         model.load_trainable_state_dict(export.arrays)
     except ValueError as error:
         raise UseError(f"{export.source}: its card does not fit its arrays: {error}") from error
+    assert isinstance(model, SA2VPViT | SA2VPSwin)  # noqa: S101 - for the type checker
     model.eval()
     return model.to(next(frozen.parameters()).device)
 

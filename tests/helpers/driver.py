@@ -106,5 +106,9 @@ def reported(driver: Driver, epochs: int, top1: float, decision: Decision | None
 
 def checkpoint_of(config: dict[str, Any], epoch: int, **changes: Any) -> Checkpoint:
     """What a run's worker saves after an epoch."""
-    values = {"settings": config["settings"], "run": config["identity"], "start": config["start"]}
+    values = {
+        "configuration": config["hyperparameters"],
+        "run": config["identity"],
+        "start": config["start"],
+    }
     return Checkpoint({"learned/prompt": torch.zeros(9)}, epoch=epoch, step=1, **(values | changes))

@@ -23,6 +23,8 @@ def run_row(run_id: str, **changes: Any) -> RunRow:
         "lr": 0.001,
         "batch_size": 40,
         "weight_decay": 1e-4,
+        "searched": '["inter_dim", "inter_weight", "lr", "batch_size"]',
+        "hyperparameters": "{}",
         "dropout": 0.0,
         "epochs_planned": 10,
         "seed": 0,

@@ -15,11 +15,11 @@ from tiny import make_tiny_backbone
 
 from sa2vp.data.images.batches import TensorExamples
 from sa2vp.data.images.normalise import Normalise
-from sa2vp.models import create_sa2vp
+from sa2vp.methods.sa2vp import SA2VP
 from sa2vp.models.learned import LearnedArrays
+from sa2vp.training.configuration import RunConfiguration
 from sa2vp.training.generators import seed_everything
 from sa2vp.training.run import TrainingRun
-from sa2vp.training.settings import SA2VPSettings
 
 
 def examples(count: int, seed: int) -> TensorExamples:
@@ -37,21 +37,16 @@ def make_run(
     test: bool = False,
     precision: str = "float32",
     wrap: Callable[[LearnedArrays], LearnedArrays] = lambda model: model,
+    epochs: int = 4,
+    seed: int = 5,
     **overrides: float,
 ) -> TrainingRun:
-    numbers = {"inter_dim": 4, "inter_weight": 0.5, "lr": 1e-2, "batch_size": 8}
-    settings = SA2VPSettings(**({"epochs": 4, "seed": 5, **numbers} | overrides))
-    seed_everything(settings.seed)
-    model = create_sa2vp(
-        make_tiny_backbone(),
-        num_classes=4,
-        inter_dim=settings.inter_dim,
-        inter_weight=settings.inter_weight,
-        dropout=settings.dropout,
-    )
+    values = {"inter_dim": 4, "inter_weight": 0.5, "lr": 1e-2, "batch_size": 8} | overrides
+    configuration = RunConfiguration.of(SA2VP, values, epochs=epochs, seed=seed)
+    seed_everything(seed)
     return TrainingRun(
-        wrap(model),
-        settings,
+        wrap(configuration.method.build(make_tiny_backbone(), num_classes=4)),
+        configuration,
         train=examples(train, seed=1),
         val=examples(val, seed=2),
         test=examples(20, seed=3) if test else None,

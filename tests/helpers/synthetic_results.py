@@ -39,6 +39,8 @@ def run_row(run_id: str, *, begin: float = 0, minutes: float | None = 10, **chan
         "lr": 0.001,
         "batch_size": 64,
         "weight_decay": 1e-4,
+        "searched": '["inter_dim", "inter_weight", "lr", "batch_size"]',
+        "hyperparameters": "{}",
         "epochs_planned": 2,
         "seed": 1,
         "status": "completed" if minutes is not None else "running",
@@ -95,8 +97,8 @@ def epoch_rows(run_id: str, seconds: float, epochs: int = 2) -> list[Row]:
 
 def linear(run_id: str, **changes: Any) -> Row:
     """A run of the linear probe, which has neither prompt nor fusion."""
-    setting = {"inter_dim": None, "inter_weight": None, "trainable_params": 0}
-    return run_row(run_id, method="linear", **setting, **changes)
+    own = {"inter_dim": None, "inter_weight": None, "searched": '["lr"]', "trainable_params": 0}
+    return run_row(run_id, method="linear", **own, **changes)
 
 
 def demo_runs() -> list[Row]:

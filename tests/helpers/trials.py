@@ -10,15 +10,13 @@ from sa2vp.data.check import check_task
 from sa2vp.data.options import DataOptions
 from sa2vp.suites import suite_tasks
 
-SETTINGS = {
+HYPERPARAMETERS = {
     "inter_dim": 4,
     "inter_weight": 0.5,
     "lr": 1e-3,
     "batch_size": 40,
     "weight_decay": 1e-4,
     "dropout": 0.1,
-    "epochs": 2,
-    "seed": 3,
 }
 
 
@@ -30,7 +28,7 @@ def manifest_of(task: str) -> dict[str, Any]:
     return asdict(manifest)
 
 
-def config(phase: str = "search", task: str = "digits", **settings: Any) -> dict[str, Any]:
+def config(phase: str = "search", task: str = "digits", **values: Any) -> dict[str, Any]:
     return {
         "run_id": f"demo-{task}-{phase}-0001",
         "task": task,
@@ -44,5 +42,8 @@ def config(phase: str = "search", task: str = "digits", **settings: Any) -> dict
         "start": 1,
         "checkpoints": [],
         "resources": {"CPU": 1.0},
-        "settings": SETTINGS | settings,
+        "method": "sa2vp",
+        "hyperparameters": HYPERPARAMETERS | values,
+        "epochs": 2,
+        "seed": 3,
     }

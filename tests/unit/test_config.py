@@ -12,6 +12,7 @@ from sa2vp import config
 from sa2vp.cli.commands import command_of, run
 from sa2vp.config import DECIDED, OPTIONS, SearchConfig
 from sa2vp.options import Option, OptionError, Role, checked, declared
+from sa2vp.tuning.planning import make_plan
 
 
 class OneMore(SearchConfig):
@@ -56,27 +57,44 @@ def test_a_field_of_that_role_is_part_of_the_identity(monkeypatch: pytest.Monkey
 def test_the_identity_is_names_of_fields_and_plain_values() -> None:
     found = checked(SearchConfig, {"suite": "demo", "precision": "float32", "epochs": "12"})
     assert found.identity() == {
-        "backbone": "demo", "fusion": "exact", "epochs": 12, "seed": 0, "grace_epochs": 3,
-        "reduction_factor": 3, "brackets": 1, "precision": "float32", "dropout": 0.0,
-        "weight_decay": 1e-4,
+        "backbone": "demo", "method": "sa2vp", "epochs": 12, "seed": 0, "grace_epochs": 3,
+        "reduction_factor": 3, "brackets": 1, "precision": "float32",
     }  # fmt: skip
 
 
 def test_a_recipe_decides_what_runs_reach_and_how_many_there_are() -> None:
-    assert {
-        "suite", "tasks", "backbone", "image_size", "fusion", "precision", "spaces", "trials",
+    named = {
+        "suite", "tasks", "backbone", "method", "image_size", "precision", "spaces", "trials",
         "epochs", "seeds", "seed", "grace_epochs", "reduction_factor", "brackets", "confirm",
-        "confirm_seeds", "dropout", "weight_decay",
-    } == DECIDED  # fmt: skip
+        "confirm_seeds",
+    }  # fmt: skip
+    assert named < DECIDED
+    assert {"lr", "weight_decay", "dropout", "fusion", "inter_dim"} < DECIDED - named
+    assert not DECIDED & {"checkpoint", "data_dir", "results", "cpus_per_trial", "dry_run"}
 
 
 def test_suite_and_backbone_decide_defaults() -> None:
     published = checked(SearchConfig, {"suite": "fgvc"})
     assert (published.backbone, published.epochs, published.grace_epochs) == ("vit-b16", 100, 20)
-    assert published.training.dropout == 0.1
-    own = checked(SearchConfig, {"suite": "fgvc", "backbone": "demo", "weight_decay": 0.01})
-    assert (own.training.dropout, own.training.weight_decay) == (0.0, 0.01)
-    assert checked(SearchConfig, {"suite": "demo", "dropout": "0.2"}).training.dropout == 0.2
+    assert make_plan(suite="demo").fixed["dropout"] == 0.0
+    assert make_plan(suite="demo", dropout="0.2").fixed["dropout"] == 0.2
+
+
+def test_hyperparameters_of_methods_and_training_are_options(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    given = []
+
+    def follow(**typed: str) -> int:
+        given.append(checked(SearchConfig, typed).hyperparameters)
+        return 0
+
+    app = command_of("search", SearchConfig, follow, "Search.")
+    typed = ["--weight-decay", "1e-3", "--inter-dim", "16", "--fusion", "acc"]
+    assert run(app, "search", ["--suite", "demo", *typed]) == 0
+    assert given == [{"weight_decay": 1e-3, "inter_dim": 16, "fusion": "acc"}]
+    assert run(app, "search", ["--suite", "demo", "--inter-dim", "1.5"]) == 2
+    assert "--inter-dim: must be a whole number, got 1.5" in capsys.readouterr().err
 
 
 def test_an_unknown_name_is_refused() -> None:

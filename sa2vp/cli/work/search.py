@@ -11,7 +11,7 @@ from rich.table import Table
 
 from sa2vp.cli.counting import counting
 from sa2vp.cli.terminal import INTERRUPTED, console, remarks
-from sa2vp.config import OPTIONS, SearchConfig
+from sa2vp.config import OPTIONS
 from sa2vp.data.download import download_missing
 from sa2vp.data.errors import DataError
 from sa2vp.data.images.cache import CachePlan
@@ -42,7 +42,7 @@ def carry_out(plan: SearchPlan, given: Collection[str]) -> int:
         OSError: a disk is full, say.
     """
     if plan.config.dry_run:
-        console.print(options_table(plan.config, given))
+        console.print(options_table(plan, given))
     if plan.config.download:
         fetch_data(plan)
     data, caches = look_at_data(plan)
@@ -56,10 +56,10 @@ def carry_out(plan: SearchPlan, given: Collection[str]) -> int:
     return run_session(session)
 
 
-def options_table(config: SearchConfig, given: Collection[str]) -> Table:
+def options_table(plan: SearchPlan, given: Collection[str]) -> Table:
     """Lay out every option that has a value, and where the value is from."""
     table = Table("option", "value", "from", "", title="Options")
-    for name, value in config.values().items():
+    for name, value in {**plan.config.values(), **plan.fixed}.items():
         if value in (None, False):
             continue
         one = OPTIONS[name]

@@ -119,7 +119,7 @@ def test_foreign_and_damaged_files_are_refused(model_file: Path, tmp_path: Path)
         ({"backbone": None}, "its card is damaged: backbone: Field required"),
         ({"num_classes": "ten"}, "its card is damaged: num_classes"),
         ({"class_names": ["cat"]}, "its card is damaged: Value error, 10 classes, 1 names"),
-        ({"setting": {}}, "its card is damaged: setting: inter_dim: Field required"),
+        ({"hyperparameters": {}}, "its card is damaged: Value error, lacks inter_dim"),
         ({"num_classes": 11}, r"its card does not fit its arrays: head\.\w+ has shape \(10"),
     ],
 )
@@ -132,9 +132,9 @@ def test_cards_that_cannot_be_used_are_refused(
 
 
 def test_a_fusion_that_is_not_known_is_told(model_file: Path, tmp_path: Path) -> None:
-    setting = asdict(read_card(model_file).setting) | {"fusion": "mean"}
-    path = with_card(tmp_path / "model.safetensors", model_file, setting=setting)
-    with pytest.raises(UseError, match="its card does not fit its arrays: unknown fusion 'mean'"):
+    values = read_card(model_file).hyperparameters | {"fusion": "mean"}
+    path = with_card(tmp_path / "model.safetensors", model_file, hyperparameters=values)
+    with pytest.raises(UseError, match="fusion must be 'exact' or 'acc', got 'mean'"):
         load_exported(path)
 
 
@@ -173,13 +173,11 @@ def test_every_kind_of_model_comes_back_as_it_was(
     with torch.no_grad():
         for array in model.trainable_state_dict().values():
             array.add_(torch.randn(array.shape))
-    setting = replace(
-        digits_export.card.setting, inter_dim=4, inter_weight=1.5, dropout=0.1, fusion=fusion
-    )
+    own = {"inter_dim": 4, "inter_weight": 1.5, "dropout": 0.1, "fusion": fusion}
     card = replace(
         digits_export.card,
         num_classes=3,
-        setting=setting,
+        hyperparameters=digits_export.card.hyperparameters | own,
         backbone_fingerprint=fingerprint(backbone),
     )
     path = tmp_path / "tiny.safetensors"

@@ -94,7 +94,7 @@ def test_the_page_is_whole_quiet_and_as_wide_as_the_screen(
     assert (int(red) < 64) == (scheme == "dark")
     digits = page.locator("section.task", has_text="digits (demo").first
     titles = digits.locator("figcaption b").all_inner_texts()
-    wanted = ["Learning curves.", "ASHA's rungs.", "Settings.", "Importance.", "Confusion."]
+    wanted = ["Learning curves.", "ASHA's rungs.", "Configurations.", "Importance.", "Confusion."]
     assert titles == wanted
     assert page.locator("figcaption b").first.inner_text() == "Accuracy against parameters."
     texts = page.locator("svg text").all_text_contents()

@@ -63,10 +63,10 @@ def worker_pids() -> list[int]:
 
 
 def run_trial(
-    folder: Path, *, scheduler: Any = None, callbacks: tuple[Any, ...] = (), **settings: Any
+    folder: Path, *, scheduler: Any = None, callbacks: tuple[Any, ...] = (), **values: Any
 ) -> Any:
     """Run one trial of two workers to its end; give what Tune knows of it."""
-    param_space = config(**({"epochs": 3, "dropout": 0.0} | settings)) | {"workers": 2}
+    param_space = config(**({"dropout": 0.0} | values)) | {"epochs": 3, "workers": 2}
     tuner = tune.Tuner(
         shared_trainable(str(folder / "search"), share_backbone(load_backbone("demo"))),
         param_space=param_space,

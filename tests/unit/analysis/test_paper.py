@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from analysis.paper import method_table, setting_table, stated_means
+from analysis.paper import configuration_table, method_table, stated_means
 from analysis.published import read_accuracy, read_group_means
 
 PUBLISHED = pd.DataFrame(
@@ -96,7 +96,7 @@ def test_a_stated_mean_that_no_rounding_explains_is_told_apart() -> None:
     assert found["unexplained"].tolist() == [False, True]
 
 
-def test_settings_stand_beside_the_authors() -> None:
+def test_configurations_stand_beside_the_authors() -> None:
     authors = pd.DataFrame(
         [("a", "8", "0.1", "0.001", "64|128", ""), ("b", "16", "1.5", "0.001", "40", "special lr")],
         columns=["task", "inter_dim", "inter_weight", "lr", "batch_size", "note"],
@@ -105,7 +105,7 @@ def test_settings_stand_beside_the_authors() -> None:
         [("b", 32, 0.7, 0.002, 20), ("mine", 8, 0.2, 0.01, 40)],
         columns=["task", "inter_dim", "inter_weight", "lr", "batch_size"],
     )
-    table = setting_table(found, authors)
+    table = configuration_table(found, authors, ["inter_dim", "inter_weight", "lr", "batch_size"])
     assert list(table["task"]) == ["a", "b", "mine"]
     assert table.loc[1, ["inter_dim", "inter_dim_authors"]].tolist() == [32, "16"]
     assert pd.isna(table.loc[0, "lr"])

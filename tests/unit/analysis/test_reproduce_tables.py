@@ -155,7 +155,11 @@ def test_recipes_are_written_for_tasks_with_final_runs(
     assert capsys.readouterr().out.split() == [str(tmp_path / name) for name in names]
     recipe = tomllib.loads((tmp_path / names[0]).read_text(encoding="utf-8"))
     assert recipe["test_top1"] == {"1": 90.0, "2": 92.0, "3": 94.0}
-    assert (recipe["inter_dim"], recipe["lr"], recipe["suite"]) == (8, 0.001, "demo")
+    assert (
+        recipe["hyperparameters"]["inter_dim"],
+        recipe["hyperparameters"]["lr"],
+        recipe["suite"],
+    ) == (8, 0.001, "demo")
 
 
 def test_a_watched_page_shows_what_came_meanwhile_and_ends_still(

@@ -35,7 +35,9 @@ def test_one_seed_has_no_deviation(demo_frame: pd.DataFrame) -> None:
     assert pd.isna(location["test_top1_std"])
 
 
-def test_setting_and_parameter_share_come_from_the_final_runs(demo_frame: pd.DataFrame) -> None:
+def test_configuration_and_parameter_share_come_from_the_final_runs(
+    demo_frame: pd.DataFrame,
+) -> None:
     rows = by_task(task_results(demo_frame, NOTHING_PUBLISHED))
     assert rows.loc[["digits", "location"], "inter_dim"].tolist() == [8, 16]
     assert rows.loc["digits", "batch_size"] == 64
@@ -79,7 +81,7 @@ def test_runs_that_do_not_count_are_named(demo_frame: pd.DataFrame) -> None:
     assert out.loc["demo-digits-final-seed4", "reason"] == "loss is nan"
 
 
-def test_an_earlier_setting_is_not_mixed_in() -> None:
+def test_an_earlier_configuration_is_not_mixed_in() -> None:
     runs = runs_frame(
         [
             run_row("demo-digits-final-old", inter_dim=16, begin=0, test_top1=10.0),
@@ -93,7 +95,7 @@ def test_an_earlier_setting_is_not_mixed_in() -> None:
         "demo-digits-final-linear",
     ]
     assert left_out_runs(runs).set_index("run_id")["why"].to_dict() == {
-        "demo-digits-final-old": "completed with an earlier setting",
+        "demo-digits-final-old": "completed with an earlier configuration",
         "demo-digits-final-empty": "without test top-1",
     }
 
@@ -164,7 +166,7 @@ def test_confirming_runs_decide_before_there_is_a_final_run() -> None:
     assert rows["last_val_top1"].tolist() == [88.0, 71.0]
 
 
-def test_final_runs_of_a_setting_that_is_no_longer_the_best_are_named() -> None:
+def test_final_runs_of_a_configuration_that_is_no_longer_the_best_are_named() -> None:
     final = run_row("demo-digits-final-seed1", inter_dim=16, test_top1=89.0)
     better = run_row("demo-digits-search-0002", inter_dim=32, last_val_top1=95.0)
     assert outdated_results(runs_frame([*CONFIRMED, final])).empty

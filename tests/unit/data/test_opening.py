@@ -18,16 +18,15 @@ from sa2vp.data.errors import DataError, UnreadableImageError
 from sa2vp.data.fingerprint import Manifest
 from sa2vp.data.options import DataOptions
 from sa2vp.data.readers.demo import LOADERS, load_task
+from sa2vp.methods.sa2vp import SA2VP
 from sa2vp.models import load_backbone
 from sa2vp.suites import Task, suite_tasks
 from sa2vp.training.build import build_run
+from sa2vp.training.configuration import RunConfiguration
 from sa2vp.training.run import TrainingRun
-from sa2vp.training.settings import SA2VPSettings
 
-SETTINGS = SA2VPSettings(
-    inter_dim=8, inter_weight=0.5, dropout=0.0, lr=1e-3, batch_size=4, weight_decay=0.0,
-    epochs=1, seed=1,
-)  # fmt: skip
+VALUES = {"inter_dim": 8, "inter_weight": 0.5, "dropout": 0.0, "lr": 1e-3, "batch_size": 4}
+RUN = RunConfiguration.of(SA2VP, VALUES, epochs=1, seed=1)
 OTHER = Path("other/photos")
 
 
@@ -59,7 +58,7 @@ def build(home: Path, *, final: bool, cached: bool, folder: Path = OTHER) -> Tra
         data_dir=str(home / folder), cache_dir=cache_dir, cached=cached, loaders=0
     )
     backbone = load_backbone("demo")
-    return build_run(task, backbone, SETTINGS, final=final, data=options, expected=manifest)
+    return build_run(task, backbone, RUN, final=final, data=options, expected=manifest)
 
 
 def add_a_byte(photos: Path, split: str) -> None:
@@ -130,7 +129,7 @@ def test_an_image_that_changes_while_it_is_streamed_is_named(home: Path) -> None
 def test_other_drawn_images_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     (digits,) = suite_tasks("demo", ["digits"])
     manifest, backbone = check_task(digits, DataOptions()).manifest, load_backbone("demo")
-    build_run(digits, backbone, SETTINGS, final=False, expected=manifest)
+    build_run(digits, backbone, RUN, final=False, expected=manifest)
     drawn = load_task(digits)
     labels = drawn.train.labels.copy()
     labels[0] = (labels[0] + 1) % 10
@@ -138,4 +137,4 @@ def test_other_drawn_images_are_refused(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setitem(LOADERS, ("demo", "digits"), lambda: other)
     renamed = replace(digits, summary="not yet loaded")
     with pytest.raises(DataError, match=r"^demo/digits on .*: contents of images of all differ"):
-        build_run(renamed, backbone, SETTINGS, final=False, expected=manifest)
+        build_run(renamed, backbone, RUN, final=False, expected=manifest)

@@ -9,10 +9,10 @@ import torch
 from families import FAMILIES, Family, randomised, without_randomness
 from torch.nn import functional as F
 
+from sa2vp.methods.optimizers import build_adamw
 from sa2vp.models import create_sa2vp
+from sa2vp.models.objective import sa2vp_loss
 from sa2vp.training.generators import generator_states, restore_generators, seed_everything
-from sa2vp.training.objective import sa2vp_loss
-from sa2vp.training.optimizer import build_adamw
 
 pytestmark = pytest.mark.parametrize("family", FAMILIES, ids=str)
 

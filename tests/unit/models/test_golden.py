@@ -17,9 +17,9 @@ import torch
 from timm.models.vision_transformer import VisionTransformer
 from torch.nn import functional as F
 
+from sa2vp.methods.optimizers import build_adamw
 from sa2vp.models import SA2VP, create_sa2vp
-from sa2vp.training.objective import sa2vp_loss
-from sa2vp.training.optimizer import build_adamw
+from sa2vp.models.objective import sa2vp_loss
 
 logger = logging.getLogger(__name__)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from tiny import make_tiny_backbone
 from torch.nn import functional as F
 
 from sa2vp.models.head import Head
@@ -33,7 +34,7 @@ def test_its_gradients_are_those_of_float32() -> None:
 
 
 def test_the_linear_probe_has_the_same_head() -> None:
-    probe, features = LinearProbe(8, 5), torch.randn(3, 8)
+    probe, features = LinearProbe(make_tiny_backbone(), 5), torch.randn(3, 24)
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        logits, _ = probe(features)
+        logits = probe(features)
     assert torch.equal(logits, F.linear(features, probe.head.weight, probe.head.bias))

@@ -16,12 +16,13 @@ from timm.models.vision_transformer import VisionTransformer
 from tiny import make_tiny_backbone
 
 from sa2vp.data.images.normalise import Normalise
+from sa2vp.methods.optimizers import build_adamw
+from sa2vp.methods.sa2vp import SA2VP
 from sa2vp.models import create_sa2vp
 from sa2vp.training.checkpoint import CheckpointError
+from sa2vp.training.configuration import RunConfiguration
 from sa2vp.training.failures import NonFiniteLossError
-from sa2vp.training.optimizer import build_adamw
-from sa2vp.training.run import TrainingRun
-from sa2vp.training.settings import SA2VPSettings
+from sa2vp.training.run import EpochMetrics, TrainingRun
 
 
 def run_in_new_process(epochs: int, load: Path | str, save: Path | str) -> list[str]:
@@ -95,13 +96,12 @@ def test_weight_decay_is_on_matrices_only() -> None:
 def vit_b16_run() -> TrainingRun:
     """Give a run on a backbone of ViT-B/16's width, depth and token count, weights aside."""
     model = create_sa2vp(VisionTransformer(num_classes=0), num_classes=10, inter_dim=16)
-    settings = SA2VPSettings(
-        inter_dim=16, inter_weight=0.5, lr=1e-3, batch_size=1, epochs=1, seed=0
-    )
+    values = {"inter_dim": 16, "inter_weight": 0.5, "lr": 1e-3, "batch_size": 1}
+    configuration = RunConfiguration.of(SA2VP, values, epochs=1, seed=0)
     one = runs.examples(1, seed=1)
     return TrainingRun(
         model,
-        settings,
+        configuration,
         train=one,
         val=one,
         prepare=Normalise((224, 224)),
@@ -122,7 +122,7 @@ def test_damaged_or_foreign_checkpoints_are_refused(tmp_path: Path) -> None:
     run = runs.make_run()
     run.run_epoch()
     run.save(tmp_path)
-    with pytest.raises(CheckpointError, match="other settings"):
+    with pytest.raises(CheckpointError, match="another configuration"):
         runs.make_run(lr=2e-2).restore(tmp_path)
     counters = tmp_path / "state.json"
     whole = counters.read_text()
@@ -160,7 +160,7 @@ def test_damaged_or_foreign_checkpoints_are_refused(tmp_path: Path) -> None:
         ("seed", -1),
     ],
 )
-def test_settings_out_of_range_are_named(field: str, value: float) -> None:
+def test_hyperparameters_out_of_range_are_named(field: str, value: float) -> None:
     with pytest.raises(ValueError, match=f"{field} must be .* got {value}"):
         runs.make_run(**{field: value})
 
@@ -169,3 +169,54 @@ def test_images_are_resized_and_normalised_to_minus_one_to_one() -> None:
     image = torch.tensor([0, 255], dtype=torch.uint8).repeat(1, 3, 2, 1)
     assert Normalise((2, 2))(image).unique().tolist() == [-1.0, 1.0]
     assert Normalise((4, 6))(image).shape == (1, 3, 4, 6)
+
+
+def test_with_the_defaults_a_run_is_as_it_was_before_they_could_be_set() -> None:
+    metrics = list(runs.make_run(epochs=2, dropout=0.1))
+    assert [m.train_loss for m in metrics] == pytest.approx([1.353838, 1.209608], abs=1e-5)
+    assert [m.val_loss for m in metrics] == pytest.approx([1.211289, 1.139250], abs=1e-5)
+    assert [m.lr for m in metrics] == [0.007867903502933413, 0.0004685563802061022]
+
+
+def one_epoch(**overrides: float) -> EpochMetrics:
+    return runs.make_run(dropout=0.0, **overrides).run_epoch()
+
+
+def test_warm_up_and_final_rate_are_those_of_the_schedule() -> None:
+    # 4 steps an epoch: the last of the first epoch is the third of 8 steps of warm-up.
+    assert one_epoch(warmup_epochs=2.0, lr=0.8).lr == pytest.approx(0.3)
+    metrics = list(runs.make_run(epochs=2, warmup_epochs=0.0, lr=0.8, min_lr=0.4, dropout=0.0))
+    # The last of 8 steps: 7 / 8 of half a cosine from 0.8 to 0.4.
+    assert metrics[-1].lr == pytest.approx(0.4 + 0.4 * 0.0380602337)
+
+
+def test_label_smoothing_is_of_the_training_loss_alone() -> None:
+    plain, smooth = (one_epoch(lr=1e-30, min_lr=0.0, label_smoothing=value) for value in (0.0, 0.5))
+    assert smooth.train_loss != plain.train_loss
+    assert smooth.val_loss == plain.val_loss  # at this learning rate nothing has been learned
+
+
+def test_the_weights_scale_the_streams_losses_in_training_alone() -> None:
+    weights = [(0.8, 0.2), (1.6, 0.4), (1.0, 0.0), (0.0, 1.0)]
+    plain, doubled, image, prompt = (
+        one_epoch(lr=1e-30, min_lr=0.0, image_loss_weight=a, prompt_loss_weight=b)
+        for a, b in weights
+    )
+    assert doubled.train_loss == pytest.approx(2 * plain.train_loss)
+    assert plain.train_loss == pytest.approx(0.8 * image.train_loss + 0.2 * prompt.train_loss)
+    assert image.train_loss != pytest.approx(prompt.train_loss)
+    assert doubled.val_loss == pytest.approx(plain.val_loss)  # or it would rank behind at a tie
+
+
+def test_gradients_are_clipped_to_the_norm_and_no_further() -> None:
+    plain, wide, narrow = (runs.make_run(dropout=0.0, **c) for c in CLIPS)
+    for run in (plain, wide, narrow):
+        run.run_epoch()
+    norm = torch.cat([p.grad.flatten() for p in narrow.model.parameters() if p.requires_grad])
+    assert norm.norm().item() == pytest.approx(1e-3, rel=1e-3)
+    states = [run.model.trainable_state_dict()["prompt"] for run in (plain, wide, narrow)]
+    assert torch.equal(states[0], states[1])
+    assert not torch.equal(states[0], states[2])
+
+
+CLIPS: list[dict[str, float]] = [{}, {"grad_clip": 1e9}, {"grad_clip": 1e-3}]

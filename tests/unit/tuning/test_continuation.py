@@ -41,7 +41,7 @@ def test_a_new_session_continues_what_is_unfinished(tmp_path: Path, subfolder: s
     second = Driver(tmp_path, **DIGITS)
     continued = second.ask()
     assert continued["run_id"] == interrupted["run_id"]
-    assert continued["settings"] == interrupted["settings"]
+    assert continued["hyperparameters"] == interrupted["hyperparameters"]
     assert continued["checkpoints"] == [str(folder)]
     assert (interrupted["start"], continued["start"]) == (1, 2)
     second.finish(continued["run_id"], 60.0)
@@ -59,8 +59,8 @@ def test_an_uninterrupted_search_and_a_continued_one_try_the_same_settings(
         driver = Driver(tmp_path / "pieces", **options)
         driver.finish(driver.ask()["run_id"], 50.0)
     pieces = RunRecord(ResultsStore(str(tmp_path / "pieces")), "demo").of("digits", "search")
-    assert [row.setting for row in pieces] == [
-        row.setting for row in whole.record.of("digits", "search")
+    assert [row.configuration for row in pieces] == [
+        row.configuration for row in whole.record.of("digits", "search")
     ]
 
 
@@ -192,14 +192,14 @@ def test_what_confirms_a_trial_whose_row_is_lost_is_set_aside(tmp_path: Path) ->
     last = "demo-digits-search-0006"
     first = Driver(tmp_path, **options)
     first.run_all({last: 90.0})
-    lost = first.record.runs[last].setting
+    lost = first.record.runs[last].configuration
     (tmp_path / "runs" / f"{last}.parquet").unlink()
     (tmp_path / "runs" / "demo-digits-search-0001.parquet").unlink()
     again = Driver(tmp_path, **options)
     order = again.run_all({last: 90.0})
     assert order[2:] == ["demo-digits-confirm-0006-seed1", FINALS[0]]
     new = again.record.runs["demo-digits-confirm-0006-seed1"]
-    assert new.setting == again.record.runs[last].setting != lost
+    assert new.configuration == again.record.runs[last].configuration != lost
 
 
 def test_packed_final_runs_are_set_aside_whole_or_not_at_all(

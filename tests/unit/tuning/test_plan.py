@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import search_spaces
 from sa2vp.options import OptionError
 from sa2vp.tuning.distributions import for_optuna
 from sa2vp.tuning.planning import make_plan
-from search_spaces import Choice, LogUniform, TaskSpace
+from search_spaces import Choice, LogUniform, TaskSpace, Uniform
 
 
 def test_the_suite_fills_in_its_defaults() -> None:
@@ -64,7 +65,30 @@ def test_tasks_keep_the_order_of_the_suite() -> None:
             {"workers_per_trial": 2, "gpus_per_trial": 0.5},
             r"^--gpus-per-trial: is each worker's .* a whole GPU or none, not 0.5$",
         ),
-        ({"fusion": "fast"}, r"^--fusion: unknown fusion 'fast'; known: exact, acc$"),
+        (
+            {"fusion": "fast"},
+            r"^--fusion: must be 'exact' or 'acc', got fast$",
+        ),
+        ({"method": "lora"}, r"^--method: unknown method 'lora'; known: sa2vp"),
+        (
+            {"weight_deca": 0.1},
+            r"^weight_deca: is no option$",
+        ),
+        ({"grad_clip": 0}, r"^--grad-clip: must be above 0, got 0$"),
+        ({"label_smoothing": 1.0}, r"^--label-smoothing: must be below 1, got 1\.0$"),
+        ({"dropout": True}, r"^--dropout: must be below 1, got True$"),
+        (
+            {"warmup_epochs": 8},
+            r"^--warmup-epochs: .*must be below the 8 epochs of the run, got 8$",
+        ),
+        # The lowest learning rate of the demo's space is 5e-4.
+        ({"min_lr": 1e-3}, r"^--min-lr: .*must not exceed lr 0\.0005, got 0\.001$"),
+        (
+            {"image_loss_weight": 0, "prompt_loss_weight": 0},
+            r"^--image-loss-weight: .*one of image_loss_weight and prompt_loss_weight must be",
+        ),
+        ({"lr": 1e-3}, r"^--lr: the space of digits searches lr; leave it out$"),
+        ({"drop_path": 0.1}, r"^--drop-path: .*SA2VP on a ViT has no stochastic de"),
         ({"image_size": 33}, r"^--image-size: demo at image size 33: .* 4x4 patches tile .*33x33"),
         ({"image_size": 0}, r"^--image-size: must be 1 or more, got 0$"),
         ({"precision": "int8"}, r"^--precision: unknown precision 'int8'; known: auto, float32, b"),
@@ -155,3 +179,91 @@ def test_translation_keeps_bounds_and_values() -> None:
     translated = for_optuna({"lr": LogUniform(1e-4, 1e-2), "inter_dim": Choice(8, 16)})
     assert (translated["lr"].low, translated["lr"].high, translated["lr"].log) == (1e-4, 1e-2, True)
     assert translated["inter_dim"].choices == (8, 16)
+
+
+def space_file(folder: Path, extra: str, initial: str = "") -> Path:
+    """Write a space of digits with one hyperparameter more."""
+    path = folder / "mine.toml"
+    path.write_text(
+        f"""
+[digits]
+inter_dim = [8]
+inter_weight = [0.5]
+lr = {{ low = 1e-3, high = 1e-2 }}
+batch_size = [20]
+{extra}
+initial = {{ inter_dim = 8, inter_weight = 0.5, lr = 1e-3, batch_size = 20{initial} }}
+"""
+    )
+    return path
+
+
+def test_a_training_option_is_searched_by_naming_it(tmp_path: Path) -> None:
+    spaces = space_file(
+        tmp_path, "weight_decay = { low = 1e-5, high = 1e-1, log = true }", ", weight_decay = 1e-3"
+    )
+    plan = make_plan(suite="demo", tasks="digits", spaces=spaces)
+    assert plan.space("digits").ranges["weight_decay"] == LogUniform(1e-5, 1e-1)
+    assert {run.training.weight_decay for run in plan.corner_runs("digits")} == {1e-5, 1e-1}
+    with pytest.raises(OptionError, match=r"^--weight-decay: the space of digits searches weight"):
+        make_plan(suite="demo", tasks="digits", spaces=spaces, weight_decay=0.1)
+
+
+@pytest.mark.parametrize(
+    ("extra", "initial", "message"),
+    [
+        (
+            "weight_dekay = [0.1]",
+            ", weight_dekay = 0.1",
+            r"^--spaces: .*toml:7: unknown 'weight_dekay'; did you mean weight_decay\? know",
+        ),
+        ("dropout = [0.5, 1.5]", ", dropout = 0.5", r"mine\.toml:7: dropout must be less than 1"),
+        ("fusion = ['exact', 'fast']", ", fusion = 'exact'", r"mine\.toml:7: fusion must be 'exac"),
+        (
+            "drop_path = [0.1]",
+            ", drop_path = 0.1",
+            r"^--spaces: the space of digits: drop_path: S",
+        ),
+        (
+            "warmup_epochs = { low = 0, high = 8, log = false }",
+            ", warmup_epochs = 1",
+            r"^--spaces: the space of digits: warmup_epochs must be below the 8 epochs",
+        ),
+    ],
+)
+def test_a_searched_option_is_checked_before_any_trial(
+    tmp_path: Path, extra: str, initial: str, message: str
+) -> None:
+    spaces = space_file(tmp_path, extra, initial)
+    with pytest.raises(OptionError, match=message):
+        make_plan(suite="demo", tasks="digits", spaces=spaces)
+
+
+def test_a_space_without_what_the_method_needs_is_refused(tmp_path: Path) -> None:
+    spaces = space_file(tmp_path, "")
+    text = spaces.read_text().replace("inter_weight = [0.5]\n", "")
+    spaces.write_text(text.replace("inter_weight = 0.5, ", ""))
+    with pytest.raises(OptionError, match=r"^--spaces: the space of digits: lacks inter_weight$"):
+        make_plan(suite="demo", tasks="digits", spaces=spaces)
+    plan = make_plan(suite="demo", tasks="digits", spaces=spaces, inter_weight="2")
+    assert plan.fixed["inter_weight"] == 2.0
+
+
+def test_the_defaults_are_the_published_ones_but_for_the_demos_dropout() -> None:
+    published = {
+        "weight_decay": 1e-4, "min_lr": 1e-7, "warmup_epochs": None, "label_smoothing": 0.0,
+        "grad_clip": None, "fusion": "exact", "drop_path": None, "image_loss_weight": 0.8,
+        "prompt_loss_weight": 0.2,
+    }  # fmt: skip
+    demo = make_plan(suite="demo")
+    assert demo.fixed == published | {"dropout": 0.0}
+    assert replace(
+        demo, config=demo.config.model_copy(update={"backbone": "vit-b16"})
+    ).fixed == published | {"dropout": 0.1}
+    assert make_plan(suite="demo", dropout=0.3).fixed["dropout"] == 0.3
+
+
+def test_translation_keeps_a_linear_scale_and_names() -> None:
+    translated = for_optuna({"dropout": Uniform(0.0, 0.5), "fusion": Choice("exact", "acc")})
+    assert (translated["dropout"].low, translated["dropout"].log) == (0.0, False)
+    assert translated["fusion"].choices == ("exact", "acc")

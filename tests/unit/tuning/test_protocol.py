@@ -16,6 +16,7 @@ from driver import (
 from ray.tune.search import Searcher
 from rows import metrics
 
+from sa2vp.results.store import ResultsStore
 from sa2vp.tuning.protocol import ProtocolSearcher
 
 
@@ -25,10 +26,10 @@ def test_search_comes_first_and_the_best_setting_is_retrained_with_each_seed(
     driver = Driver(tmp_path, **DIGITS)
     assert driver.run_all({TRIALS[1]: 70.0}) == [*TRIALS, *FINALS]
     runs = driver.record.runs
-    assert {runs[name].setting == runs[TRIALS[1]].setting for name in FINALS} == {True}
+    assert {runs[name].configuration == runs[TRIALS[1]].configuration for name in FINALS} == {True}
     assert [runs[name].seed for name in FINALS] == [1, 2]
     assert [runs[name].test_top1 for name in [*TRIALS, *FINALS]] == [None] * 3 + [40.0] * 2
-    assert runs[TRIALS[0]].setting == dict(driver.plan.space("digits").initial[0])
+    assert runs[TRIALS[0]].configuration == dict(driver.plan.space("digits").initial[0])
 
 
 def confirming(trial: int, seed: int) -> str:
@@ -50,7 +51,7 @@ def test_the_best_trials_are_confirmed_and_their_means_decide(tmp_path: Path) ->
     repeated = [confirming(trial, seed) for trial in (0, 1) for seed in (1, 2)]
     assert driver.run_all(CONFIRMED) == [*TRIALS, *repeated, FINALS[0]]
     runs = driver.record.runs
-    assert runs[FINALS[0]].setting == runs[TRIALS[1]].setting
+    assert runs[FINALS[0]].configuration == runs[TRIALS[1]].configuration
     assert [runs[name].seed for name in repeated] == [1, 2, 1, 2]
     assert [runs[name].test_top1 for name in repeated] == [None] * 4
 
@@ -58,10 +59,10 @@ def test_the_best_trials_are_confirmed_and_their_means_decide(tmp_path: Path) ->
 def test_a_finished_search_can_be_confirmed_later(tmp_path: Path) -> None:
     first = Driver(tmp_path, **(DIGITS | {"seeds": 1}))
     first.run_all(CONFIRMED)
-    assert first.record.runs[FINALS[0]].setting == first.record.runs[TRIALS[0]].setting
+    assert first.record.runs[FINALS[0]].configuration == first.record.runs[TRIALS[0]].configuration
     again = Driver(tmp_path, **(DIGITS | {"seeds": 1, "confirm": 2}))
     assert again.run_all(CONFIRMED)[-1] == FINALS[0]  # of the other setting: set aside, run anew
-    assert again.record.runs[FINALS[0]].setting == again.record.runs[TRIALS[1]].setting
+    assert again.record.runs[FINALS[0]].configuration == again.record.runs[TRIALS[1]].configuration
 
 
 def test_an_interrupted_confirmation_goes_on(tmp_path: Path) -> None:
@@ -113,7 +114,7 @@ def test_a_repeat_that_failed_loses_its_setting_the_choice(tmp_path: Path) -> No
         driver.finish(driver.ask()["run_id"], top1)
     driver.fail(driver.ask()["run_id"])
     driver.finish(driver.ask()["run_id"], 93.5)
-    assert driver.ask()["settings"]["lr"] == driver.record.runs[TRIALS[1]].lr
+    assert driver.ask()["hyperparameters"]["lr"] == driver.record.runs[TRIALS[1]].lr
 
 
 def test_tasks_share_the_places_and_none_waits_for_another(tmp_path: Path) -> None:
@@ -142,7 +143,7 @@ def test_stopped_and_failed_trials_are_never_chosen(tmp_path: Path) -> None:
     driver.fail(driver.ask()["run_id"])
     driver.finish(driver.ask()["run_id"], 10.0)
     final = driver.ask()
-    assert final["settings"]["lr"] == driver.record.runs[TRIALS[2]].lr
+    assert final["hyperparameters"]["lr"] == driver.record.runs[TRIALS[2]].lr
 
 
 def test_a_task_without_a_completed_trial_has_no_final_runs(tmp_path: Path) -> None:
@@ -173,7 +174,9 @@ def test_extending_a_finished_search_sets_outdated_final_runs_aside(tmp_path: Pa
     better = "demo-digits-search-0003"
     order = extended.run_all({better: 80.0})
     assert order == [better, *FINALS, "demo-digits-final-seed3"]
-    assert extended.record.runs[FINALS[0]].setting == extended.record.runs[better].setting
+    assert (
+        extended.record.runs[FINALS[0]].configuration == extended.record.runs[better].configuration
+    )
     kept = list(tmp_path.glob("superseded/*/runs/*.parquet"))
     assert sorted(path.stem for path in kept) == FINALS
 
@@ -200,3 +203,46 @@ def test_the_test_accuracy_at_the_best_validation_epoch_is_the_first_of_equals(
         45.0,
         None,
     )
+
+
+def test_what_is_searched_and_what_is_fixed_reaches_the_rows_and_the_trials(tmp_path: Path) -> None:
+    spaces = tmp_path / "mine.toml"
+    spaces.write_text(
+        """
+[digits]
+inter_dim = [8]
+inter_weight = [0.5]
+lr = [1e-3]
+batch_size = [20]
+weight_decay = { low = 1e-5, high = 1e-1 }
+label_smoothing = { low = 0, high = 0.2, log = false }
+[digits.initial]
+inter_dim = 8
+inter_weight = 0.5
+lr = 1e-3
+batch_size = 20
+weight_decay = 1e-3
+label_smoothing = 0.1
+"""
+    )
+    options = {"tasks": "digits", "trials": 2, "seeds": 1, "spaces": spaces}
+    options["grad_clip"] = 1
+    driver = Driver(tmp_path, **options)
+    first = driver.ask()
+    values = first["hyperparameters"]
+    assert (values["weight_decay"], values["label_smoothing"]) == (1e-3, 0.1)
+    assert (values["grad_clip"], values["min_lr"], values["dropout"]) == (1.0, 1e-7, 0.0)
+    driver.finish(first["run_id"], 50.0)
+    second = driver.ask()["hyperparameters"]
+    assert 1e-5 <= second["weight_decay"] <= 1e-1
+    assert 0 <= second["label_smoothing"] <= 0.2
+    # The other session reads the same from the rows, and retrains the first trial.
+    again = Driver(tmp_path, **options)
+    assert again.ask()["hyperparameters"] == second
+    again.finish(TRIALS[1], 40.0)
+    assert again.ask()["hyperparameters"] == values
+    (row,) = (r for r in ResultsStore(str(tmp_path)).read_runs() if r.run_id == FINALS[0])
+    assert list(row.configuration) == [
+        "inter_dim", "inter_weight", "lr", "batch_size", "weight_decay", "label_smoothing",
+    ]  # fmt: skip
+    assert row.configuration["label_smoothing"] == 0.1

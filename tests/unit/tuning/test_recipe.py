@@ -17,12 +17,17 @@ task = "digits"
 backbone = "demo"
 backbone_fingerprint = "0123"
 data_fingerprint = "4567"
-fusion = "exact"
+method = "sa2vp"
 precision = "float32"
 image_size = 32
 epochs_planned = 4
+searched = ["inter_dim", "inter_weight", "lr", "batch_size"]
+
+[hyperparameters]
+fusion = "exact"
 dropout = 0.0
 weight_decay = 0.0002
+label_smoothing = 0.1
 inter_dim = 8
 inter_weight = 0.5
 lr = 0.005
@@ -50,37 +55,43 @@ def test_the_plan_is_what_the_recipe_says(recipe: Path) -> None:
         4,
     )
     assert (plan.final_seeds, plan.config.seeds) == ((1, 3), 2)
-    assert (
-        plan.config.training.weight_decay,
-        plan.config.training.dropout,
-        plan.config.precision,
-    ) == (0.0002, 0.0, "float32")
-    setting = {"inter_dim": 8, "inter_weight": 0.5, "lr": 0.005, "batch_size": 20}
+    fixed = {"weight_decay": 0.0002, "dropout": 0.0, "label_smoothing": 0.1, "min_lr": 1e-7}
+    assert plan.fixed.items() >= fixed.items()
+    assert plan.config.precision == "float32"
+    configuration = {"inter_dim": 8, "inter_weight": 0.5, "lr": 0.005, "batch_size": 20}
     assert plan.recipe is not None
-    assert plan.recipe.setting == plan.space("digits").initial[0] == setting
+    assert plan.recipe.configuration == plan.space("digits").initial[0] == configuration
     assert plan.recipe.test_top1 == {1: 90.5, 3: 91.25}
 
 
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("lr = 0.005\n", "", r"digits\.toml: lr: Field required"),
-        ("lr = 0.005", "lr = -1", r"lr: Input should be greater than 0"),
-        ("lr = 0.005", "lr = 0.005\nmomentum = 1", r"momentum: Extra inputs"),
+        ("lr = 0.005\n", "", r"digits\.toml: searched: 'lr' is none of the hyperparameters"),
+        ("lr = 0.005", "lr = -1", r"digits\.toml: lr must be greater than 0, got -1"),
+        (
+            "lr = 0.005",
+            "lr = 0.005\nmomentum = 1",
+            r"unknown 'momentum'; known: inter_dim, ",
+        ),
         ("1 = 90.5", "one = 90.5", r"test_top1\.one"),
         ("1 = 90.5", "1 = 190.5", r"test_top1\.1: Input should be less than or equal to 100"),
-        ("lr = 0.005", "lr = inf", r"lr: Input should be a finite number"),
-        ("lr = 0.005", f"lr = {'9' * 400}", r"lr: Input should be "),
+        ("lr = 0.005", "lr = inf", r"lr must be a finite number, got inf"),
+        ("lr = 0.005", f"lr = {'9' * 400}", r"lr must be a valid number, got 9{60}$"),
         ("lr = 0.005", f"lr = {'9' * 5000}", r"digits\.toml: Exceeds the limit"),
-        ("lr = 0.005", f"lr = 0x{'f' * 5000}", r"lr: Input should be "),
+        ("lr = 0.005", f"lr = 0x{'f' * 5000}", r"lr must be .*, got this int"),
         ("lr = 0.005", "lr = " + "[" * 2000 + "]" * 2000, r"digits\.toml: nested too deeply"),
-        ("lr = 0.005", f"lr{'.a' * 2000} = 1", r"lr: Input should be a valid number"),
+        ("lr = 0.005", f"lr{'.a' * 2000} = 1", r"lr must be a valid number, got this dict"),
         ("3 = 91.25", "-3 = 91.25", r"test_top1\.-3.*greater than or equal to 0"),
         ("3 = 91.25", f"{'3' * 30} = 91.25", r"test_top1\.3+.*less than or equal to 1000000000"),
         ("3 = 91.25", "3 = nan", r"test_top1\.3: Input should be a finite number"),
         ("image_size = 32", "image_size = 1_000_000", r"image_size: .* less than or equal to 4096"),
-        ("inter_dim = 8", "inter_dim = 1_000_000", r"inter_dim: .* less than or equal to 10000"),
-        ("batch_size = 20", "batch_size = 10_000_000", r"batch_size: .* less than or equal to"),
+        (
+            "inter_dim = 8",
+            "inter_dim = 1_000_000",
+            r"inter_dim must be less than or equal to 1",
+        ),
+        ("batch_size = 20", "batch_size = 10_000_000", r"batch_size must be less than or equal to"),
         ("suite =", "suite", r"digits\.toml: .*line 2"),
     ],
 )

@@ -32,6 +32,12 @@ from sa2vp.tuning.session import continue_or_refuse, hold_results, settle
     [
         ({"epochs": 7}, r"^--epochs: .* holds a search with --epochs 10, not 7; repeat"),
         ({"seed": 3}, r"^--seed: .* --seed 0, not 3; .*--fresh"),
+        (
+            {"weight_decay": 0.1},
+            r"^--weight-decay: .* holds a search with --weight-decay 0\.0001, not 0\.1; repeat",
+        ),
+        ({"grad_clip": 1}, r"^--grad-clip: .* --grad-clip none, not 1\.0; repeat"),
+        ({"fusion": "acc"}, r"^--fusion: .* --fusion exact, not acc; rep"),
         ({"reduction_factor": 4.0, "workers_per_trial": 2}, r"^--reduction-factor: .* 3.*, not 4"),
     ],
 )
@@ -131,16 +137,16 @@ def test_a_recipe_is_run_beside_the_search_of_another_task(tmp_path: Path) -> No
     store, plan = ResultsStore(str(tmp_path)), options_of(tmp_path, **DIGITS)
     continue_or_refuse(store, plan, DATA, fresh=False)
     Driver(tmp_path, **DIGITS).run_all({})
-    names = ["suite", "backbone", "backbone_fingerprint", "fusion", "epochs_planned"]
-    lines = ["demo", "demo", "beef", "exact", 4]
+    names = ["suite", "backbone", "backbone_fingerprint", "method", "epochs_planned"]
+    lines = ["demo", "demo", "beef", "sa2vp", 4]
     recipe = tmp_path / "location.toml"
     values = dict(zip(names, lines, strict=True)) | {
         "task": "location", "data_fingerprint": "f00d", "precision": "float32", "image_size": 32,
-        "dropout": 0.0, "weight_decay": 1e-4, "inter_dim": 8, "inter_weight": 0.5, "lr": 1e-3,
-        "batch_size": 40,
+        "searched": ["lr"],
     }  # fmt: skip
     text = "\n".join(f"{name} = {json.dumps(value)}" for name, value in values.items())
-    recipe.write_text(f"{text}\n[test_top1]\n1 = 40.0\n")
+    run = "inter_dim = 8\ninter_weight = 0.5\nlr = 1e-3\nbatch_size = 40"
+    recipe.write_text(f"{text}\n[hyperparameters]\n{run}\n[test_top1]\n1 = 40.0\n")
     repeated = make_plan(recipe=recipe, results=str(tmp_path))
     continue_or_refuse(store, repeated, DATA, fresh=False)
     continue_or_refuse(store, plan, DATA, fresh=False)  # and the search goes on

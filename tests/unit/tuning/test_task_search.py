@@ -28,7 +28,7 @@ def run_trials(search: TaskSearch, numbers: range) -> list[dict[str, Any]]:
     """Complete every third trial, fail none, stop the others after epoch 2."""
     settings = []
     for number in numbers:
-        setting = search.suggest_setting(f"t{number}", number)
+        setting = search.suggest_configuration(f"t{number}", number)
         settings.append(setting)
         search.on_trial_result(f"t{number}", metrics(1, 20.0))
         last = metrics(10, score(setting)) if number % 3 == 0 else metrics(2, 30.0)
@@ -39,9 +39,9 @@ def run_trials(search: TaskSearch, numbers: range) -> list[dict[str, Any]]:
 def test_stopped_trials_are_pruned_with_their_epochs_and_failed_ones_failed() -> None:
     search = make_search()
     run_trials(search, range(2))
-    search.suggest_setting("t2", 2)
+    search.suggest_configuration("t2", 2)
     search.on_trial_complete("t2", {"epoch": 1, "epochs_planned": 10, "failure": "diverged"})
-    search.suggest_setting("t3", 3)
+    search.suggest_configuration("t3", 3)
     search.on_trial_complete("t3", None, error=True)
     complete, pruned, diverged, lost = search._ot_study.trials
     assert complete.state == TrialState.COMPLETE
@@ -51,7 +51,7 @@ def test_stopped_trials_are_pruned_with_their_epochs_and_failed_ones_failed() ->
 
 
 def test_a_given_setting_is_tried_as_it_is() -> None:
-    assert make_search().suggest_setting("t0", 0, SPACE.initial[0]) == dict(SPACE.initial[0])
+    assert make_search().suggest_configuration("t0", 0, SPACE.initial[0]) == dict(SPACE.initial[0])
 
 
 @pytest.mark.parametrize("interrupted_after", [1, 6, 11])
@@ -69,9 +69,10 @@ def test_a_search_rebuilt_from_results_goes_on_as_it_would_have(interrupted_afte
 def test_the_seed_and_the_task_decide_the_suggestions() -> None:
     other_task = TaskSearch(for_optuna(SPACE.ranges), task="location", seed=0)
     suggestions = [
-        search.suggest_setting("t", 7) for search in (make_search(0), make_search(1), other_task)
+        search.suggest_configuration("t", 7)
+        for search in (make_search(0), make_search(1), other_task)
     ]
-    assert suggestions[0] == make_search(0).suggest_setting("t", 7)
+    assert suggestions[0] == make_search(0).suggest_configuration("t", 7)
     assert len({setting["lr"] for setting in suggestions}) == 3
 
 
@@ -84,7 +85,7 @@ def test_tpe_moves_towards_what_worked() -> None:
 def test_suggestions_side_by_side_do_not_collapse_on_one_point() -> None:
     search = make_search()
     run_trials(search, range(30))
-    rates = [search.suggest_setting(f"open{n}", 100 + n)["lr"] for n in range(8)]
+    rates = [search.suggest_configuration(f"open{n}", 100 + n)["lr"] for n in range(8)]
     assert len(set(rates)) == 8
     # A factor of 3 between them at the least; it is 2.4 where open trials are not reckoned with.
     assert max(rates) / min(rates) > 3

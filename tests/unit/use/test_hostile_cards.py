@@ -20,9 +20,9 @@ from sa2vp.text import printable
 from sa2vp.use.card import CARD_KEY
 
 Command = Callable[..., int]
-SETTING = {
+VALUES = {
     "inter_dim": 8, "inter_weight": 0.5, "lr": 0.01, "batch_size": 20, "weight_decay": 1e-4,
-    "dropout": 0.0, "epochs_planned": 2, "seed": 1, "fusion": "exact",
+    "dropout": 0.0, "fusion": "exact",
 }  # fmt: skip
 
 
@@ -35,7 +35,8 @@ def arrays() -> dict[str, Tensor]:
 def card() -> dict[str, Any]:
     return {
         "schema_version": 1, "run_id": "demo-digits-final-seed1", "suite": "demo",
-        "task": "digits", "num_classes": 10, "class_names": None, "setting": SETTING,
+        "task": "digits", "num_classes": 10, "class_names": None, "method": "sa2vp",
+        "hyperparameters": VALUES, "epochs_planned": 2, "seed": 1,
         "last_val_top1": 90.0, "test_top1": 91.0, "backbone": "demo",
         "backbone_fingerprint": fingerprint(load_backbone("demo")), "image_size": 32,
         "transform": "resize", "data_fingerprint": "f00d", "versions": {"torch": "2"},
@@ -89,12 +90,23 @@ def test_the_file_that_these_tests_change_is_good(
         ({"num_classes": 2, "class_names": ["a"]}, "2 classes, 1 names"),
         ({"class_names": [1] * 10}, "class_names"),
         ({"class_names": {"a": 1}}, "class_names"),
-        ({"setting": SETTING | {"inter_dim": 10_000}}, "its card does not fit its arrays"),
-        ({"setting": SETTING | {"inter_dim": 10**30}}, "setting: inter_dim"),
-        ({"setting": SETTING | {"inter_weight": float("inf")}}, "setting: inter_weight"),
-        ({"setting": SETTING | {"dropout": 1.0}}, "dropout must be at least 0 and below 1"),
-        ({"setting": SETTING | {"fusion": "fast"}}, "unknown fusion 'fast'"),
-        ({"setting": []}, "setting"),
+        (
+            {"hyperparameters": VALUES | {"inter_dim": 10_000}},
+            "its card does not fit its arrays",
+        ),
+        ({"hyperparameters": VALUES | {"inter_dim": 10**30}}, "inter_dim must be less"),
+        (
+            {"hyperparameters": VALUES | {"inter_weight": float("inf")}},
+            "inter_weight must",
+        ),
+        ({"hyperparameters": VALUES | {"dropout": 1.0}}, "dropout must be less than 1"),
+        (
+            {"hyperparameters": VALUES | {"fusion": "fast"}},
+            "fusion must be 'exact' or 'acc'",
+        ),
+        ({"hyperparameters": VALUES | {"rank": 4}}, "unknown 'rank'; known: inter_dim"),
+        ({"method": "nothing"}, "unknown method 'nothing'; known: sa2vp"),
+        ({"hyperparameters": []}, "hyperparameters"),
         ({"image_size": 10**6}, "image_size: Input should be less than or equal to 4096"),
         ({"transform": "blur"}, "transform"),
         ({"test_top1": float("nan")}, "test_top1"),

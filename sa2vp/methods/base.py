@@ -1,0 +1,80 @@
+"""What a method is: how a frozen backbone is adapted to a task.
+
+A method is one class in one file. Its fields are its hyperparameters; an object of it is the method
+with a value for each of them. Nobody who trains, searches or reports asks which method it has.
+
+To add one, write a class as below and name it in ``sa2vp/methods/__init__.py``.
+PyTorch and timm are slow to import, and options are checked before: import them where they are
+used.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from sa2vp.hyperparameters import Hyperparameters
+
+if TYPE_CHECKING:
+    from torch import Tensor
+    from torch.optim import Optimizer
+
+    from sa2vp.models.learned import LearnedArrays
+    from sa2vp.models.suitability import Backbone
+
+
+class Method(Hyperparameters):
+    """A way to adapt a frozen backbone, with its hyperparameters as fields.
+
+    Attributes:
+        name: of the method, in rows and in the names of runs.
+    """
+
+    name: ClassVar[str]
+
+    @abstractmethod
+    def build(self, backbone: Backbone, num_classes: int) -> LearnedArrays:
+        """Make the model, its learned arrays freshly initialised from PyTorch's generator.
+
+        The model's learned arrays are its parameters that require a gradient, and its head is named
+        ``head``.
+
+        Args:
+            backbone: in evaluation mode; shared by the models of a process, so that a method that
+                changes it takes a copy.
+            num_classes: classes C.
+        """
+
+    def check_backbone(self, backbone: Backbone) -> None:
+        """Refuse a backbone that these hyperparameters do not fit.
+
+        Raises:
+            HyperparameterError: names the hyperparameter.
+        """
+
+    def loss(self, outputs: Any, targets: Tensor, label_smoothing: float = 0.0) -> Tensor:
+        """Give the mean loss of a batch in training, a scalar.
+
+        Args:
+            outputs: of the model; by default logits ``(B, C)``.
+            targets: int64 ``(B,)``.
+            label_smoothing: share of the target that is spread over all classes.
+        """
+        from torch.nn.functional import cross_entropy  # noqa: PLC0415 - as the module says
+
+        return cross_entropy(outputs, targets, label_smoothing=label_smoothing)
+
+    def evaluation_loss(self, outputs: Any, targets: Tensor) -> Tensor:
+        """Give the mean loss of a batch in evaluation, a scalar that compares configurations."""
+        return self.loss(outputs, targets)
+
+    def logits(self, outputs: Any) -> Tensor:
+        """Give the logits ``(B, C)`` that predictions are made of."""
+        logits: Tensor = outputs
+        return logits
+
+    def build_optimizer(self, model: LearnedArrays, *, lr: float, weight_decay: float) -> Optimizer:
+        """Make the optimiser of the learned arrays; by default AdamW, without decay of vectors."""
+        from sa2vp.methods.optimizers import build_adamw  # noqa: PLC0415 - as the module says
+
+        return build_adamw(model, lr=lr, weight_decay=weight_decay)
