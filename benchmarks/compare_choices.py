@@ -15,10 +15,11 @@ from typing import Annotated, Any
 
 import numpy as np
 import pandas as pd
-import typer
+from cyclopts import Parameter
 from record_settings import TABLE
 from rich.table import Table
 
+from sa2vp.cli.commands import run_script
 from sa2vp.printing import Console
 from sa2vp.results.schema import Phase, RunRow, make_run_id, trial_number
 from sa2vp.results.store import ResultsStore
@@ -40,10 +41,10 @@ class Choices:
 
 
 def main(
-    searches: Annotated[int, typer.Option(help="To draw.")] = 2000,
-    trials: Annotated[int, typer.Option(help="Of each search.")] = 24,
-    confirm: Annotated[str, typer.Option(metavar="K,K", help="Trials confirmed.")] = "0,2,3,5",
-    seeds: Annotated[int, typer.Option(help="That confirm a trial.")] = 2,
+    searches: Annotated[int, Parameter(help="To draw.")] = 2000,
+    trials: Annotated[int, Parameter(help="Of each search.")] = 24,
+    confirm: Annotated[str, Parameter(metavar="K,K", help="Trials confirmed.")] = "0,2,3,5",
+    seeds: Annotated[int, Parameter(help="That confirm a trial.")] = 2,
 ) -> None:
     """Print the table."""
     recorded = pd.read_parquet(TABLE)
@@ -103,4 +104,4 @@ def enter(record: RunRecord, number: int, result: dict[Any, Any], seed: int = 0)
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_script(main)

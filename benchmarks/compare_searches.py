@@ -47,7 +47,6 @@ from typing import Annotated, Any
 
 import pandas as pd
 import torch
-import typer
 from comparison.replays import FEWEST, MODELS, HeldOut, Replay, replays
 from comparison.scores import (
     ALL,
@@ -62,10 +61,15 @@ from comparison.scores import (
 from comparison.simulation import Problem, simulate
 from comparison.tables import HALVES, TableError, TaskTable, of_half, read_tables
 from comparison.ways import WAYS, applicable, be_quiet
+from cyclopts import Parameter
+from cyclopts.validators import Number
 from record_settings import TABLE
 from rich.progress import track
 from rich.table import Table
 
+from sa2vp.cli.commands import run_script
+from sa2vp.errors import Refused
+from sa2vp.options import OptionError
 from sa2vp.printing import Console
 from search_spaces.toml_file import TomlFileError
 
@@ -74,19 +78,21 @@ CHUNK = 10
 
 
 def main(  # noqa: PLR0913, PLR0917 - one parameter per command-line option
-    table: Annotated[Path, typer.Option(help="Parquet file, or a folder of them.")] = TABLE,
+    table: Annotated[Path, Parameter(help="Parquet file, or a folder of them.")] = TABLE,
     spaces: Annotated[
-        Path | None, typer.Option(help="TOML file; by default what each task's values span.")
+        Path | None, Parameter(help="TOML file; by default what each task's values span.")
     ] = None,
-    csv: Annotated[Path | None, typer.Option(help="File for the results.")] = None,
-    searches: Annotated[int, typer.Option(min=2, help="Of each way, task and replay.")] = 100,
-    slots: Annotated[int, typer.Option(min=1, help="Trials at a time.")] = 4,
-    ways: Annotated[str, typer.Option(metavar="A,B", help="By default all.")] = ",".join(WAYS),
-    replay: Annotated[str, typer.Option(metavar="A,B")] = ",".join(MODELS),
-    tasks: Annotated[str, typer.Option(metavar="A,B", help="By default all.")] = "",
-    half: Annotated[str, typer.Option(metavar="tuning|reporting")] = "",
-    against: Annotated[str, typer.Option(help="Way that the others are compared with.")] = "ours",
-    processes: Annotated[int, typer.Option(min=1)] = 1,
+    csv: Annotated[Path | None, Parameter(help="File for the results.")] = None,
+    searches: Annotated[
+        int, Parameter(validator=Number(gte=2), help="Of each way, task and replay.")
+    ] = 100,
+    slots: Annotated[int, Parameter(validator=Number(gte=1), help="Trials at a time.")] = 4,
+    ways: Annotated[str, Parameter(metavar="A,B", help="By default all.")] = ",".join(WAYS),
+    replay: Annotated[str, Parameter(metavar="A,B")] = ",".join(MODELS),
+    tasks: Annotated[str, Parameter(metavar="A,B", help="By default all.")] = "",
+    half: Annotated[str, Parameter(metavar="tuning|reporting")] = "",
+    against: Annotated[str, Parameter(help="Way that the others are compared with.")] = "ours",
+    processes: Annotated[int, Parameter(validator=Number(gte=1))] = 1,
 ) -> None:
     """Compare ways to search."""
     console = Console(width=150)
@@ -123,7 +129,7 @@ def _tables(path: Path, spaces: Path | None, tasks: str, half: str) -> list[Task
     try:
         found = read_tables(path, spaces)
     except (TableError, TomlFileError) as error:
-        raise typer.BadParameter(str(error)) from error
+        raise Refused(str(error)) from error
     if tasks:
         chosen = _known("--tasks", tasks, [one.task for one in found])
         found = [one for one in found if one.task in chosen]
@@ -134,9 +140,7 @@ def _known(option: str, given: str, known: Sequence[str]) -> list[str]:
     names = given.split(",")
     for name in names:
         if name not in known:
-            raise typer.BadParameter(
-                f"unknown {name!r}; known: {', '.join(known)}", param_hint=option
-            )
+            raise OptionError(option, f"unknown {name!r}; known: {', '.join(known)}")
     return names
 
 
@@ -268,4 +272,4 @@ class Results:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_script(main)

@@ -24,13 +24,14 @@ from typing import Annotated
 
 import numpy as np
 import torch
-import typer
+from cyclopts import Parameter
 from PIL import Image
 from rich.table import Table
 from torch.utils.data import DataLoader
 from torchvision import transforms
 from torchvision.datasets import ImageFolder
 
+from sa2vp.cli.commands import run_script
 from sa2vp.data.images.batches import CachedImages
 from sa2vp.data.images.cache import make_cache, open_cache, plan_cache
 from sa2vp.data.images.decode import Resizing
@@ -50,9 +51,9 @@ SUITES = {"crop": "FGVC, train", "resize": "VTAB"}
 
 
 def main(
-    images: Annotated[int, typer.Option(help="Files to write.")] = 600,
-    repeats: Annotated[int, typer.Option(help="Of each timing; medians are printed.")] = 5,
-    processes: Annotated[int, typer.Option(help="That read the cache at once.")] = 4,
+    images: Annotated[int, Parameter(help="Files to write.")] = 600,
+    repeats: Annotated[int, Parameter(help="Of each timing; medians are printed.")] = 5,
+    processes: Annotated[int, Parameter(help="That read the cache at once.")] = 4,
 ) -> None:
     """Print the three comparisons."""
     console = Console(width=120)
@@ -233,4 +234,4 @@ def seconds_of(function: Callable[[], object]) -> float:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_script(main)

@@ -10,20 +10,21 @@ from dataclasses import replace
 from typing import Annotated
 
 import torch
-import typer
+from cyclopts import Parameter
 
+from sa2vp.cli.commands import run_script
+from sa2vp.config import PUBLISHED_DROPOUT
 from sa2vp.models import load_backbone
 from sa2vp.results.schema import RunRow
 from sa2vp.results.store import ResultsStore
 from sa2vp.suites import suite_tasks
 from sa2vp.training.build import build_run
-from sa2vp.tuning.plan import PUBLISHED_DROPOUT
 from sa2vp.tuning.protocol import run_settings
 from sa2vp.tuning.record import RunRecord
 
 
 def main(
-    results: Annotated[str, typer.Option(metavar="DIR", help="Of a finished demo.")] = "results",
+    results: Annotated[str, Parameter(metavar="DIR", help="Of a finished demo.")] = "results",
 ) -> None:
     """Print each task's mean test top-1 with both rates."""
     torch.set_num_threads(1)
@@ -50,4 +51,4 @@ def last_test_top1(row: RunRow, dropout: float) -> float:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_script(main)

@@ -15,9 +15,11 @@ from typing import Annotated
 
 import numpy as np
 import torch
-import typer
+from cyclopts import Parameter
 from timm.models.vision_transformer import VisionTransformer
 
+from sa2vp.cli.commands import run_script
+from sa2vp.config import WEIGHT_DECAY
 from sa2vp.data.images.batches import TensorExamples
 from sa2vp.data.images.normalise import Normalise
 from sa2vp.data.readers.base.decoded import Split
@@ -31,7 +33,6 @@ from sa2vp.training.build import input_size
 from sa2vp.training.generators import seed_everything
 from sa2vp.training.run import TrainingRun
 from sa2vp.training.settings import RunSettings
-from sa2vp.tuning.plan import WEIGHT_DECAY
 from sa2vp.tuning.provenance import gather_provenance
 
 LOWEST_LR, HIGHEST_LR = 1e-3, 10.0  # a factor of 10,000; SA2VP's range in the demo: 40
@@ -41,11 +42,11 @@ logger = logging.getLogger(__name__)
 
 
 def main(
-    results: Annotated[str, typer.Option(metavar="DIR", help="Where the rows go.")] = "results",
-    suite: Annotated[str, typer.Option(help="The list of tasks.")] = "demo",
-    backbone: Annotated[str, typer.Option(help="The frozen backbone.")] = "demo",
-    trials: Annotated[int, typer.Option(help="Learning rates per task.")] = 12,
-    seeds: Annotated[int, typer.Option(help="Final runs per task.")] = 3,
+    results: Annotated[str, Parameter(metavar="DIR", help="Where the rows go.")] = "results",
+    suite: Annotated[str, Parameter(help="The list of tasks.")] = "demo",
+    backbone: Annotated[str, Parameter(help="The frozen backbone.")] = "demo",
+    trials: Annotated[int, Parameter(help="Learning rates per task.")] = 12,
+    seeds: Annotated[int, Parameter(help="Final runs per task.")] = 3,
 ) -> None:
     """Probe every task of a suite."""
     logging.basicConfig(level=logging.INFO, format="%(message)s")
@@ -165,4 +166,4 @@ def features_of(backbone: VisionTransformer, split: Split) -> TensorExamples:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_script(main)

@@ -15,16 +15,17 @@ from types import SimpleNamespace
 from typing import Annotated, Any
 
 import ray
-import typer
+from cyclopts import Parameter
 from ray import tune
 from ray.tune.result import SHOULD_CHECKPOINT
 from rich.table import Table
 
+from sa2vp.cli.commands import run_script
 from sa2vp.data.fingerprint import Manifest
 from sa2vp.printing import Console
 from sa2vp.results.store import ResultsStore
 from sa2vp.tuning.cluster import start_ray
-from sa2vp.tuning.options import SearchOptions, make_plan
+from sa2vp.tuning.planning import make_plan
 from sa2vp.tuning.protocol import ProtocolSearcher
 from sa2vp.tuning.record import RunRecord
 from sa2vp.tuning.tuner import make_callbacks, make_scheduler, tuner_for
@@ -78,11 +79,11 @@ class Sleeper(tune.Trainable):
 
 
 def main(
-    actors: Annotated[str, typer.Option(metavar="N,N", help="Trials at a time.")] = "8,64",
+    actors: Annotated[str, Parameter(metavar="N,N", help="Trials at a time.")] = "8,64",
     simulated: Annotated[
-        str, typer.Option(metavar="N,N", help="Trials at a time, without actors.")
+        str, Parameter(metavar="N,N", help="Trials at a time, without actors.")
     ] = "8,64,512",
-    seconds: Annotated[float, typer.Option(help="Of sleep in an epoch.")] = 4.0,
+    seconds: Annotated[float, Parameter(help="Of sleep in an epoch.")] = 4.0,
 ) -> None:
     """Print the driver's milliseconds per epoch, and the epochs a second that fill one core."""
     table = Table("trials at a time", "with actors, ms", "this project's share, ms", "epochs/s")
@@ -97,11 +98,11 @@ def main(
 
 def parts(count: int, results: str) -> tuple[Any, ...]:
     """Make what a search of so many trials at a time consists of, two trials for each place."""
-    options = SearchOptions(
+    plan = make_plan(
         suite="demo", tasks="digits", results=results, trials=2 * count, seeds=1, epochs=EPOCHS
     )
-    plan, store = make_plan(options), ResultsStore(results)
-    record = RunRecord(store, plan.suite)
+    store = ResultsStore(results)
+    record = RunRecord(store, plan.config.suite)
     scheduler = make_scheduler(plan, record)
     resources = {"CPU": 1.0, "GPU": 0.0}
     searcher = ProtocolSearcher(
@@ -173,4 +174,4 @@ def advance(trial: Any, searcher: Any, scheduler: Any, callbacks: list[Any]) -> 
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_script(main)

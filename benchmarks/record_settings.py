@@ -19,17 +19,18 @@ from typing import Annotated, Any
 import optuna
 import pandas as pd
 import torch
-import typer
+from cyclopts import Parameter
 from optuna.samplers import RandomSampler
 from rich.progress import track
 
+from sa2vp.cli.commands import run_script
+from sa2vp.config import WEIGHT_DECAY
 from sa2vp.files import replacing
 from sa2vp.models import load_backbone
 from sa2vp.suites import SUITES, suite_tasks
 from sa2vp.training.build import build_run
 from sa2vp.training.settings import SA2VPSettings
 from sa2vp.tuning.distributions import for_optuna
-from sa2vp.tuning.plan import WEIGHT_DECAY
 from search_spaces import SPACES
 
 TABLE = Path(__file__).with_name("demo_settings.parquet")
@@ -47,11 +48,11 @@ class Recording:
 
 
 def main(
-    tasks: Annotated[str, typer.Option(metavar="A,B")] = "digits,location,orientation",
-    settings: Annotated[int, typer.Option(help="Of each task, one seed each.")] = 200,
-    best: Annotated[int, typer.Option(help="Settings that get further seeds.")] = 0,
-    seeds: Annotated[int, typer.Option(help="Of these settings, in all.")] = 5,
-    processes: Annotated[int, typer.Option(help="Runs at a time, one thread each.")] = 2,
+    tasks: Annotated[str, Parameter(metavar="A,B")] = "digits,location,orientation",
+    settings: Annotated[int, Parameter(help="Of each task, one seed each.")] = 200,
+    best: Annotated[int, Parameter(help="Settings that get further seeds.")] = 0,
+    seeds: Annotated[int, Parameter(help="Of these settings, in all.")] = 5,
+    processes: Annotated[int, Parameter(help="Runs at a time, one thread each.")] = 2,
 ) -> None:
     """Train what the table lacks."""
     names = tasks.split(",")
@@ -116,4 +117,4 @@ def keep(recorded: pd.DataFrame) -> None:
 
 if __name__ == "__main__":
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    typer.run(main)
+    run_script(main)

@@ -37,16 +37,19 @@ import numpy as np
 import optuna
 import pandas as pd
 import torch
-import typer
+from cyclopts import Parameter
 from optuna.samplers import RandomSampler
 from rich.table import Table
 from sklearn.ensemble import RandomForestRegressor
 from small_tasks import SMALL_TASKS, load, seed_of
 
+from sa2vp.cli.commands import run_script
+from sa2vp.config import WEIGHT_DECAY
 from sa2vp.data.images.batches import TensorExamples
 from sa2vp.data.images.normalise import Normalise
 from sa2vp.data.readers.base.decoded import Split, TaskData
 from sa2vp.models import Backbone, create_sa2vp, load_backbone
+from sa2vp.options import OptionError
 from sa2vp.printing import Console
 from sa2vp.suites import SUITES
 from sa2vp.training.build import input_size
@@ -55,7 +58,6 @@ from sa2vp.training.generators import seed_everything
 from sa2vp.training.run import TrainingRun
 from sa2vp.training.settings import SA2VPSettings
 from sa2vp.tuning.distributions import for_optuna
-from sa2vp.tuning.plan import WEIGHT_DECAY
 from search_spaces import Choice, LogUniform, Range
 
 FOLDER = Path(__file__).with_name("recorded")
@@ -373,17 +375,17 @@ def prepare_worker() -> None:
 
 
 def main(
-    tasks: Annotated[str, typer.Option(metavar="A,B", help="By default all.")] = "",
+    tasks: Annotated[str, Parameter(metavar="A,B", help="By default all.")] = "",
     real: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Folder with signs/signs.csv and so on; else skipped."),
+        Parameter(metavar="DIR", help="Folder with signs/signs.csv and so on; else skipped."),
     ] = None,
     random: Annotated[
-        int, typer.Option(help="Random configurations of each task; more can be added later.")
+        int, Parameter(help="Random configurations of each task; more can be added later.")
     ] = RANDOM,
-    processes: Annotated[int, typer.Option(help="Runs at a time, one thread each.")] = 2,
+    processes: Annotated[int, Parameter(help="Runs at a time, one thread each.")] = 2,
     minutes: Annotated[
-        float | None, typer.Option(help="Start no run after so many; by default go on.")
+        float | None, Parameter(help="Start no run after so many; by default go on.")
     ] = None,
 ) -> None:
     """Record what the tables lack. Interrupt it at any time: runs that have started are kept."""
@@ -414,7 +416,7 @@ def chosen_tasks(tasks: str, real: Path | None) -> list[str]:
     for name in names:
         if name not in SMALL_TASKS:
             known = ", ".join(SMALL_TASKS)
-            raise typer.BadParameter(f"unknown task {name!r}; known: {known}", param_hint="--tasks")
+            raise OptionError("--tasks", f"unknown task {name!r}; known: {known}")
     return [name for name in names if real or not SMALL_TASKS[name].real]
 
 
@@ -479,4 +481,4 @@ def hours(rows: pd.DataFrame) -> tuple[str, str]:
 
 if __name__ == "__main__":
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    typer.run(main)
+    run_script(main)

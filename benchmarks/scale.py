@@ -21,8 +21,9 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
-import typer
+from cyclopts import Parameter
 
+from sa2vp.cli.commands import run_script
 from sa2vp.printing import Console
 from sa2vp.results.packing import ROWS_PER_GROUP, RUNS_PER_FILE
 from sa2vp.results.schema import EPOCH_SCHEMA, PREDICTION_SCHEMA, RUN_SCHEMA
@@ -43,10 +44,10 @@ BEGUN = pd.Timestamp("2026-01-01", tz="UTC")
 
 
 def main(
-    runs: Annotated[int, typer.Option(help="In all.")] = 100_000,
-    epochs: Annotated[int, typer.Option(help="Of each.")] = 100,
-    unpacked: Annotated[int, typer.Option(help="Further runs, with a file each.")] = 2_000,
-    keep: Annotated[Path | None, typer.Option(help="Write the folder here, and keep it.")] = None,
+    runs: Annotated[int, Parameter(help="In all.")] = 100_000,
+    epochs: Annotated[int, Parameter(help="Of each.")] = 100,
+    unpacked: Annotated[int, Parameter(help="Further runs, with a file each.")] = 2_000,
+    keep: Annotated[Path | None, Parameter(help="Write the folder here, and keep it.")] = None,
 ) -> None:
     """Print seconds and peak memory of the tables, packed and with further files of one run."""
     console = Console()
@@ -181,4 +182,4 @@ def write_apart(folder: Path, first: int, runs: int, epochs: int) -> None:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_script(main)

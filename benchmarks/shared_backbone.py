@@ -14,9 +14,10 @@ from typing import Annotated, Any
 import ray
 import timm
 import torch
-import typer
+from cyclopts import Parameter
 from rich.table import Table
 
+from sa2vp.cli.commands import run_script
 from sa2vp.models import create_sa2vp
 from sa2vp.printing import Console
 from sa2vp.tuning.shared_backbone import SharedBackbone, open_backbone, share_backbone
@@ -46,7 +47,7 @@ def private_mib() -> float:
     return sum(int(line.split()[1]) for line in lines if line.startswith("Private_")) / 1024
 
 
-def main(processes: Annotated[int, typer.Option(help="On this node.")] = 3) -> None:
+def main(processes: Annotated[int, Parameter(help="On this node.")] = 3) -> None:
     """Print both."""
     ray.init(num_cpus=processes, log_to_driver=False, include_dashboard=False)
     shared = share_backbone(timm.create_model(NAME, num_classes=0))
@@ -62,4 +63,4 @@ def main(processes: Annotated[int, typer.Option(help="On this node.")] = 3) -> N
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_script(main)

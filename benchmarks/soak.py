@@ -24,8 +24,9 @@ from pathlib import Path
 from typing import Annotated
 
 import pandas as pd
-import typer
+from cyclopts import Parameter
 
+from sa2vp.cli.commands import run_script
 from sa2vp.files import TEMPORARY
 from sa2vp.printing import Console
 from sa2vp.results.store import ResultsStore, StoreError
@@ -63,9 +64,9 @@ LARGEST_ROOM = 3_000_000
 
 
 def main(
-    faults: Annotated[int, typer.Option(help="To inject in all.")] = 50,
-    seed: Annotated[int, typer.Option(help="Of the moments and victims.")] = 0,
-) -> None:
+    faults: Annotated[int, Parameter(help="To inject in all.")] = 50,
+    seed: Annotated[int, Parameter(help="Of the moments and victims.")] = 0,
+) -> int:
     """Print how often each part was killed, and whether any result differs."""
     console, rng = Console(), random.Random(seed)
     with tempfile.TemporaryDirectory() as temporary:
@@ -88,7 +89,7 @@ def main(
     for fault, count in injected.items():
         console.print(f"{fault}: {count}")
     console.print(f"{searches + 1} searches, of which {differing} differ from the unbroken one")
-    raise typer.Exit(int(differing > 0))
+    return int(differing > 0)
 
 
 def inject(fault: str, results: Path, rng: random.Random) -> bool:
@@ -284,4 +285,4 @@ def differs(results: Path, expected: dict[str, pd.DataFrame], console: Console) 
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_script(main)

@@ -20,7 +20,7 @@ from typing import Annotated, TypeVar
 import plain
 import timm
 import torch
-import typer
+from cyclopts import Parameter
 from rich.progress import track
 from rich.table import Table
 from torch import Tensor
@@ -28,6 +28,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.profiler import ProfilerActivity, profile
 from torch.utils.flop_counter import FlopCounterMode
 
+from sa2vp.cli.commands import run_script
 from sa2vp.models import create_sa2vp
 from sa2vp.models.streams import TwoStreams
 from sa2vp.printing import Console
@@ -89,12 +90,12 @@ class Comparison:
 
 
 def main(
-    models: Annotated[str, typer.Option(metavar="A,B")] = ",".join(ARCHITECTURES),
-    precisions: Annotated[str, typer.Option(metavar="A,B")] = ",".join(PRECISIONS),
-    batches: Annotated[str, typer.Option(metavar="N,N")] = "1,8,32",
-    repeats: Annotated[int, typer.Option(help="Timed steps of ours, after one untimed.")] = 3,
-    plain_repeats: Annotated[int, typer.Option(help="Of the plain path; 0 leaves it out.")] = 1,
-    profile: Annotated[bool, typer.Option("--profile", help="Tell where the time goes.")] = False,
+    models: Annotated[str, Parameter(metavar="A,B")] = ",".join(ARCHITECTURES),
+    precisions: Annotated[str, Parameter(metavar="A,B")] = ",".join(PRECISIONS),
+    batches: Annotated[str, Parameter(metavar="N,N")] = "1,8,32",
+    repeats: Annotated[int, Parameter(help="Timed steps of ours, after one untimed.")] = 3,
+    plain_repeats: Annotated[int, Parameter(help="Of the plain path; 0 leaves it out.")] = 1,
+    profile: Annotated[bool, Parameter(help="Tell where the time goes.", negative=())] = False,
 ) -> None:
     """Print a row per case."""
     console = Console(width=130)
@@ -283,4 +284,4 @@ def _send(sender: Connection, function: Callable[..., object], arguments: tuple[
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_script(main)

@@ -4,6 +4,6 @@ from __future__ import annotations
 
 import sys
 
-from sa2vp.use.command import main
+from sa2vp.cli.main import main
 
 sys.exit(main())

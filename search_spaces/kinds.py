@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import product
+from typing import Any
 
 HYPERPARAMETERS = ("inter_dim", "inter_weight", "lr", "batch_size")
 """What is searched, by the names in the authors' README."""
@@ -34,6 +35,10 @@ class Choice:
         """Tell whether the value can be drawn."""
         return value in self.values
 
+    def described(self) -> list[float]:
+        """Give it as JSON and TOML write it."""
+        return list(self.values)
+
 
 @dataclass(frozen=True)
 class LogUniform:
@@ -50,6 +55,10 @@ class LogUniform:
     def __contains__(self, value: float) -> bool:
         """Tell whether the value can be drawn."""
         return self.low <= value <= self.high
+
+    def described(self) -> dict[str, float]:
+        """Give it as JSON and TOML write it."""
+        return {"low": self.low, "high": self.high}
 
 
 Range = Choice | LogUniform
@@ -81,6 +90,11 @@ class TaskSpace:
             for name, value in configuration.items():
                 if value not in self.ranges[name]:
                     raise ValueError(f"initial has {name}={value}, outside {self.ranges[name]}")
+
+    def described(self) -> dict[str, Any]:
+        """Give it as JSON writes it, in the words of a user's own file of spaces."""
+        ranges = {name: one.described() for name, one in self.ranges.items()}
+        return {**ranges, "initial": [dict(one) for one in self.initial]}
 
 
 def initial(**values: float | tuple[float, ...]) -> tuple[Configuration, ...]:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import settings
 from searches import TINY, run_search
 
-from sa2vp.use.command import main
+from sa2vp.cli.main import main
 
 settings.register_profile("without a clock", deadline=None)
 settings.load_profile("without a clock")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from sa2vp.errors import Refused
 from sa2vp.text import printable
 
 NAMED = 5
 """Unreadable images that a message names; the others it counts."""
 
 
-class DataError(ValueError):
+class DataError(Refused):
     """Data that cannot be used; one line that names the file or folder and the fix."""
 
     def __str__(self) -> str:

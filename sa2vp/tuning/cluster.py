@@ -12,10 +12,10 @@ import ray
 import torch
 from ray.exceptions import AuthenticationError, RayError
 
+from sa2vp.options import OptionError
 from sa2vp.printing import Console
 from sa2vp.text import one_line
 from sa2vp.training.precision import choose_precision
-from sa2vp.tuning.errors import PlanError
 from sa2vp.tuning.local_ray import private_cluster
 from sa2vp.tuning.plan import SearchPlan
 
@@ -41,8 +41,8 @@ def start_ray(
         num_cpus: cores that a cluster started here counts; by default the machine's.
 
     Raises:
-        PlanError: no cluster answers at the address, it asks for its token, or a new one would not
-            be this user's alone.
+        OptionError: no cluster answers at the address, it asks for its token, or a new one would
+            not be this user's alone.
     """
     for name, value in _QUIET.items():
         os.environ.setdefault(name, value)
@@ -55,17 +55,17 @@ def start_ray(
             context = ray.init(
                 address=address, num_cpus=num_cpus, log_to_driver=verbose, logging_level=level
             )
-    except PlanError:
+    except OptionError:
         raise
     except AuthenticationError as error:
-        raise PlanError(
+        raise OptionError(
             "--address",
             f"the Ray cluster at {address!r} asks for its token; write that into a file, and set "
             "RAY_AUTH_MODE=token and RAY_AUTH_TOKEN_PATH to the file",
         ) from error
     except (RayError, ConnectionError, ValueError, RuntimeError) as error:
         reason = one_line(error)
-        raise PlanError("--address", f"no Ray cluster at {address!r}: {reason}") from error
+        raise OptionError("--address", f"no Ray cluster at {address!r}: {reason}") from error
     if context.dashboard_url:
         console.print(f"Dashboard: http://{context.dashboard_url}")
         console.print("  its token: ray get-auth-token")
@@ -73,10 +73,10 @@ def start_ray(
 
 def worker_resources(plan: SearchPlan) -> dict[str, float]:
     """Give what each worker of a trial asks of the cluster; by default a GPU where there is one."""
-    gpus = plan.gpus_per_trial
+    gpus = plan.config.gpus_per_trial
     if gpus is None:
         gpus = 1.0 if ray.cluster_resources().get("GPU", 0) >= 1 else 0.0
-    return {"CPU": plan.cpus_per_trial, "GPU": gpus}
+    return {"CPU": plan.config.cpus_per_trial, "GPU": gpus}
 
 
 def precision_on_cluster(asked: str, resources: dict[str, float]) -> str:
@@ -114,7 +114,7 @@ def check_fits(resources: dict[str, float], workers: int = 1) -> None:
     """Refuse trials that would wait for ever.
 
     Raises:
-        PlanError: names the option and the cluster's size.
+        OptionError: names the option and the cluster's size.
     """
     if slots_of_cluster(resources, workers)() > 0:
         return
@@ -122,13 +122,13 @@ def check_fits(resources: dict[str, float], workers: int = 1) -> None:
     one = "a worker" if workers > 1 else "a trial"
     needed = ", ".join(f"{amount:g} {kind}" for kind, amount in resources.items())
     if places:
-        raise PlanError(
+        raise OptionError(
             "--workers-per-trial",
             f"the cluster has room for {places} workers of {needed}, a trial needs {workers}",
         )
     option = "--gpus-per-trial" if resources["GPU"] > 0 else "--cpus-per-trial"
     have = ", ".join(f"{ray.cluster_resources().get(kind, 0):g} {kind}" for kind in resources)
-    raise PlanError(option, f"{one} needs {needed} on one node, the cluster has {have}")
+    raise OptionError(option, f"{one} needs {needed} on one node, the cluster has {have}")
 
 
 def _fitting(node: dict[str, float], resources: dict[str, float]) -> int:

@@ -9,7 +9,6 @@ import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import astuple, dataclass
-from pathlib import Path
 from statistics import fmean
 
 import torch
@@ -69,15 +68,16 @@ class Estimate:
 
 def expected_epochs(plan: SearchPlan) -> float:
     """Give the epochs of a trial on average, where one of ``reduction_factor`` passes each rung."""
-    return fmean(_expected_epochs(plan, bracket) for bracket in range(plan.brackets))
+    return fmean(_expected_epochs(plan, bracket) for bracket in range(plan.config.brackets))
 
 
 def _expected_epochs(plan: SearchPlan, bracket: int) -> float:
-    first = plan.grace_epochs * plan.reduction_factor**bracket
-    ends = [*rungs(plan.epochs, first, plan.reduction_factor), plan.epochs]
+    epochs, factor = plan.config.epochs, plan.config.reduction_factor
+    first = plan.config.grace_epochs * factor**bracket
+    ends = [*rungs(epochs, first, factor), epochs]
     starts = [0, *ends[:-1]]
     return sum(
-        (end - start) / plan.reduction_factor**passed
+        (end - start) / factor**passed
         for passed, (start, end) in enumerate(zip(starts, ends, strict=True))
     )
 
@@ -91,18 +91,19 @@ def estimate(plan: SearchPlan, images: Mapping[str, int], rates: Rates, learned:
         rates: of one trial.
         learned: numbers that a model of the task learns, at most.
     """
-    expected = plan.trials * expected_epochs(plan)
-    final = plan.epochs * (plan.seeds + plan.confirm * plan.confirm_seeds)
+    config = plan.config
+    expected = config.trials * expected_epochs(plan)
+    repeats = config.seeds + config.confirm * config.confirm_seeds
+    final = config.epochs * repeats
     per_epoch = images["train"] / rates.training
     searched = expected * (per_epoch + images["val"] / rates.evaluation)
     tested = final * (per_epoch + images["test"] / rates.evaluation)
-    runs = plan.trials + plan.seeds + plan.confirm * plan.confirm_seeds
     return Estimate(
-        epochs=plan.trials * plan.epochs,
+        epochs=config.trials * config.epochs,
         expected=expected,
         final=final,
         hours=(searched + tested) / 3600,
-        gib=runs * STATES * 4 * learned / 2**30,
+        gib=(config.trials + repeats) * STATES * 4 * learned / 2**30,
     )
 
 
@@ -152,14 +153,14 @@ def estimate_plan(plan: SearchPlan, data: PlanData) -> dict[str, Estimate]:
         plan: of the search.
         data: of its tasks.
     """
-    checkpoint = None if plan.checkpoint is None else Path(plan.checkpoint)
-    backbone = load_backbone(plan.backbone, checkpoint, plan.image_size)
-    torch.set_num_threads(max(1, min(int(plan.cpus_per_trial), os.cpu_count() or 1)))
+    config = plan.config
+    backbone = load_backbone(config.backbone, config.checkpoint, config.image_size)
+    torch.set_num_threads(max(1, min(int(config.cpus_per_trial), os.cpu_count() or 1)))
     models = {task: largest_model(backbone, plan.space(task)) for task in plan.tasks}
-    if plan.images_per_second is None:
+    if config.images_per_second is None:
         rates = measure_rates(models[plan.tasks[0]], backbone.patch_embed.img_size)
     else:
-        rates = Rates(plan.images_per_second, FORWARD_ALONE * plan.images_per_second)
+        rates = Rates(config.images_per_second, FORWARD_ALONE * config.images_per_second)
     return {
         task: estimate(plan, data.images[task], rates, models[task].count_learned())
         for task in plan.tasks

@@ -12,8 +12,8 @@ from pathlib import Path
 import ray
 from ray._private import ray_constants
 
+from sa2vp.options import OptionError
 from sa2vp.text import one_line
-from sa2vp.tuning.errors import PlanError
 
 TOKEN_FILE = Path(".ray") / "auth_token"
 """Where Ray keeps the token, below the user's home folder."""
@@ -36,7 +36,7 @@ def private_cluster() -> Iterator[None]:
     that other machines reach.
 
     Raises:
-        PlanError: the token's file cannot be closed to other users, or Ray listens elsewhere.
+        OptionError: the token's file cannot be closed to other users, or Ray listens elsewhere.
     """
     keep_token_private()
     # Unset, Ray asks for the token on any cluster that it starts.
@@ -57,7 +57,7 @@ def private_cluster() -> Iterator[None]:
     address = ray.util.get_node_ip_address()
     if not ipaddress.ip_address(address).is_loopback:
         ray.shutdown()
-        raise PlanError(
+        raise OptionError(
             "--address",
             f"Ray {ray.__version__} listens on {address}, where other machines reach it; "
             "start a cluster yourself (ray start --head) and pass --address auto",
@@ -70,7 +70,7 @@ def keep_token_private() -> None:
     Ray itself would make it readable by all. A token that the environment gives is left alone.
 
     Raises:
-        PlanError: the file or its folder cannot be made so.
+        OptionError: the file or its folder cannot be made so.
     """
     if os.environ.get("RAY_AUTH_TOKEN") or os.environ.get("RAY_AUTH_TOKEN_PATH"):
         return
@@ -83,7 +83,7 @@ def keep_token_private() -> None:
             _make_token(file)
         _close(file, 0o600)
     except (OSError, RuntimeError) as error:  # the latter where there is no home folder
-        raise PlanError(
+        raise OptionError(
             str(file),
             f"cannot be made a file that only you read ({one_line(error)}); "
             "write a token into another one and set RAY_AUTH_TOKEN_PATH to it",

@@ -6,76 +6,43 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
+from sa2vp.config import SearchConfig
 from sa2vp.data.options import DataOptions
 from sa2vp.suites import Task
 from sa2vp.tuning.recipe import Recipe
 from search_spaces import TaskSpace, remark, task_space
 
-WEIGHT_DECAY = 1e-4
-PUBLISHED_DROPOUT = 0.1
-DROPOUT = {"demo": 0.0}
-"""By backbone, where not the published rate: one 96 channels wide has nothing to spare."""
-
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SearchPlan:
-    """A suite's search and final runs.
+    """A suite's search and final runs: the options, and what was found for them.
 
     Attributes:
-        suite: the list of tasks.
-        task_rows: those to run, in the suite's order.
-        data: where their images come from.
-        backbone: name of the frozen backbone.
-        checkpoint: its weights, where the name needs a file.
-        image_size: of the images in pixels; None is the backbone's own.
-        fusion: ``exact`` or ``acc``.
-        results: folder or URI of the results.
-        trials: settings tried per task.
-        epochs: of a trial that is not stopped, and of every final run.
-        seeds: final runs per task.
-        seed: of the searcher and of the search's trials.
-        grace_epochs: that every trial trains before ASHA may stop it.
-        reduction_factor: of the trials that reach a rung of ASHA's, one in so many goes on.
-        brackets: of ASHA, which trials take turns in.
-        confirm: how many of the best trials are retrained before the setting is chosen.
-        confirm_seeds: how often each of them.
-        workers_per_trial: processes that share a trial's batches, each with its own resources.
-        cpus_per_trial: CPU cores per worker, also its threads.
-        gpus_per_trial: GPUs per worker, fractions included if it is alone; None takes one where
-            there is one.
-        precision: of the forward pass; ``auto`` leaves it to the device.
+        config: every option, checked.
+        task_rows: the tasks to run, in the suite's order.
         spaces: of tasks whose space is the user's own.
-        images_per_second: that a trial trains, for the estimate; None measures it.
         input_size: of the backbone in pixels; None where it was not looked at.
         recipe: what is retrained instead of a search, with no trials before it.
     """
 
-    suite: str
+    config: SearchConfig
     task_rows: tuple[Task, ...]
-    data: DataOptions
-    backbone: str
-    checkpoint: str | None
-    image_size: int | None
-    fusion: str
-    results: str
-    trials: int
-    epochs: int
-    seeds: int
-    seed: int
-    cpus_per_trial: float
-    gpus_per_trial: float | None
-    precision: str
-    workers_per_trial: int
-    grace_epochs: int
-    reduction_factor: float
-    brackets: int = 1
-    confirm: int = 0
-    confirm_seeds: int = 2
     spaces: Mapping[str, TaskSpace] = field(default_factory=dict)
-    images_per_second: float | None = None
     input_size: int | None = None
     recipe: Recipe | None = None
+
+    @property
+    def data(self) -> DataOptions:
+        """Say where images come from."""
+        config = self.config
+        return DataOptions(
+            data_dir=_absolute(config.data_dir),
+            cache_dir=_absolute(config.cache_dir),
+            cached=not config.no_cache,
+            loaders=max(1, int(config.cpus_per_trial)),
+        )
 
     @property
     def tasks(self) -> tuple[str, ...]:
@@ -87,73 +54,54 @@ class SearchPlan:
         return next(task for task in self.task_rows if task.name == name)
 
     @property
-    def dropout(self) -> float:
-        """Give the rate that runs on this plan's backbone train with."""
-        if self.recipe is not None:
-            return self.recipe.dropout
-        return DROPOUT.get(self.backbone, PUBLISHED_DROPOUT)
-
-    @property
-    def weight_decay(self) -> float:
-        """Give the weight decay that runs train with."""
-        return WEIGHT_DECAY if self.recipe is None else self.recipe.weight_decay
-
-    @property
     def final_seeds(self) -> tuple[int, ...]:
         """List the seeds of the final runs."""
-        return tuple(range(1, self.seeds + 1)) if self.recipe is None else self.recipe.seeds
+        if self.recipe is not None:
+            return self.recipe.seeds
+        return tuple(range(1, self.config.seeds + 1))
 
     @property
     def remark(self) -> str | None:
         """Say what the user should know of the configurations that open the search."""
         own = self.recipe is not None or all(task in self.spaces for task in self.tasks)
-        return None if own else remark(self.suite, self.backbone)
+        return None if own else remark(self.config.suite, self.config.backbone)
 
     def space(self, task: str) -> TaskSpace:
         """Give the space that a task is searched in."""
         if self.recipe is not None:
             return self.recipe.space
         own = self.spaces.get(task)
-        return task_space(self.suite, task, self.backbone) if own is None else own
+        return task_space(self.config.suite, task, self.config.backbone) if own is None else own
 
     def identity(
-        self, fingerprints: dict[str, str]
-    ) -> tuple[dict[str, str], dict[str, dict[str, str]]]:
+        self, fingerprints: Mapping[str, str]
+    ) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
         """Give what must stay the same for a search to be continued, as far as the plan says it.
 
         Args:
             fingerprints: of each task's data.
 
         Returns:
-            What holds for all tasks, by option or in words, and what holds for each. Of a recipe
-            nothing does for all: its runs stand for themselves.
+            Plain JSON values: what holds for all tasks, by the options' names, and what holds for
+            each. Of a recipe nothing does for all: its runs stand for themselves.
         """
-        weights = "" if self.checkpoint is None else _sha256(Path(self.checkpoint))
-        whole = {
-            "--backbone": self.backbone,
-            "--checkpoint": weights,
-            "--fusion": self.fusion,
-            "--epochs": str(self.epochs),
-            "--grace-epochs": str(self.grace_epochs),
-            "--reduction-factor": f"{self.reduction_factor:g}",
-            "--brackets": str(self.brackets),
-            "--seed": str(self.seed),
-            "dropout": str(self.dropout),
-            "weight decay": str(self.weight_decay),
-        }
-        if self.precision != "auto":  # which the device decides: it is compared once that is known
-            whole["--precision"] = self.precision
-        if self.recipe is not None:
-            whole = {}
+        weights = self.config.checkpoint
+        digest = None if weights is None else _sha256(weights)
+        whole = {} if self.recipe else {**self.config.identity(), "checkpoint": digest}
         tasks = {
             task: {
                 "data": fingerprints[task],
-                "recipe": str(self.recipe or "none"),
-                "space": repr(self.space(task)),
+                "recipe": None if self.recipe is None else self.recipe.model_dump(mode="json"),
+                "space": self.space(task).described(),
             }
             for task in self.tasks
         }
         return whole, tasks
+
+
+def _absolute(path: Path | None) -> str | None:
+    """Give a path as trials need it, whose working directory is another."""
+    return None if path is None else str(path.resolve())
 
 
 def _sha256(path: Path) -> str:

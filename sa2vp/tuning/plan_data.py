@@ -12,8 +12,8 @@ from sa2vp.data.errors import DataError
 from sa2vp.data.fingerprint import Manifest
 from sa2vp.data.images.cache import CachePlan, make_cache
 from sa2vp.data.run_images import missing_caches
+from sa2vp.options import OptionError
 from sa2vp.printing import Console
-from sa2vp.tuning.errors import PlanError
 from sa2vp.tuning.plan import SearchPlan
 from search_spaces import Choice
 
@@ -58,7 +58,7 @@ def check_data(
         console: where the whole report is printed; None prints nothing.
 
     Raises:
-        PlanError: the first problem, and how many more there are.
+        OptionError: the first problem, and how many more there are.
     """
     reports = {task.name: check_task(task, plan.data, progress) for task in plan.task_rows}
     if console is not None:
@@ -66,7 +66,7 @@ def check_data(
     problems = [f"{task}: {line}" for task, report in reports.items() for line in report.problems]
     if problems:
         more = f" (and {len(problems) - 1} more: --dry-run lists all)" if len(problems) > 1 else ""
-        raise PlanError("--data-dir", problems[0] + more)
+        raise OptionError("--data-dir", problems[0] + more)
     for task in plan.task_rows:
         _check_batches(plan, task.name, reports[task.name].images["train"])
     return PlanData(
@@ -80,12 +80,12 @@ def _check_batches(plan: SearchPlan, task: str, images: int) -> None:
     """Refuse a space with larger batches than the training split.
 
     Raises:
-        PlanError: names the task.
+        OptionError: names the task.
     """
     sizes = plan.space(task).ranges["batch_size"]
     largest = max(sizes.values) if isinstance(sizes, Choice) else sizes.high
     if largest > images:
-        raise PlanError(
+        raise OptionError(
             "--data-dir",
             f"{task} has {images} training images, and its space batches of {largest:g}",
         )
@@ -98,7 +98,7 @@ def plan_caches(plan: SearchPlan) -> list[CachePlan]:
         plan: with a backbone that was looked at, unless its suite brings its own images.
 
     Raises:
-        PlanError: images are not there or damaged.
+        OptionError: images are not there or damaged.
     """
     if not plan.data.cached or plan.input_size is None:
         return []
@@ -121,7 +121,7 @@ def decode_images(caches: Sequence[CachePlan], progress: Callable[[], None]) -> 
         progress: called after each image.
 
     Raises:
-        PlanError: images are damaged, or cannot be kept.
+        OptionError: images are damaged, or cannot be kept.
     """
     with _blaming_the_data():
         for cache in caches:
@@ -133,4 +133,4 @@ def _blaming_the_data() -> Iterator[None]:
     try:
         yield
     except DataError as error:
-        raise PlanError("--data-dir", str(error)) from error
+        raise OptionError("--data-dir", str(error)) from error

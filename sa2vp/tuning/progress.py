@@ -42,7 +42,7 @@ class Progress:
     def __init__(
         self, plan: SearchPlan, record: RunRecord, console: Console, *, slots: int
     ) -> None:
-        self._plan = plan
+        self._plan, self._config = plan, plan.config
         self._record = record
         self._console = console
         self._slots = slots
@@ -91,10 +91,10 @@ class Progress:
         best = self._record.best(task)
         left = self._seconds_left(task)
         return (
-            f"{len(ended)}/{max(self._plan.trials, len(trials))}",
+            f"{len(ended)}/{max(self._config.trials, len(trials))}",
             str(sum(row.status == "stopped" for row in ended)),
             str(sum(row.status == "failed" for row in [*trials, *finals])),
-            f"{sum(row.status == 'completed' for row in finals)}/{self._plan.seeds}",
+            f"{sum(row.status == 'completed' for row in finals)}/{self._config.seeds}",
             *(_setting_cells(best) if best else [""] * 5),
             "" if left is None else str(timedelta(seconds=round(left))),
         )
@@ -109,14 +109,14 @@ class Progress:
             return None
         ended = [row for row in trials if row.status != "running"]
         epochs_per_trial = (
-            sum(row.epochs_done for row in ended) / len(ended) if ended else self._plan.epochs
+            sum(row.epochs_done for row in ended) / len(ended) if ended else self._config.epochs
         )
         running = [row for row in trials if row.status == "running"]
-        epochs = max(0, self._plan.trials - len(ended)) * epochs_per_trial
+        epochs = max(0, self._config.trials - len(ended)) * epochs_per_trial
         epochs -= min(epochs, sum(row.epochs_done for row in running))
-        repeats = self._plan.seeds + self._plan.confirm * self._plan.confirm_seeds
+        repeats = self._config.seeds + self._config.confirm * self._config.confirm_seeds
         repeated = [*finals, *self._record.of(task, "confirm")]
-        epochs += repeats * self._plan.epochs - sum(row.epochs_done for row in repeated)
+        epochs += repeats * self._config.epochs - sum(row.epochs_done for row in repeated)
         return max(0.0, epochs * pace / self._slots)
 
 

@@ -53,7 +53,7 @@ class ProtocolSearcher(Searcher):
         precision: str,
     ) -> None:
         super().__init__()
-        self._plan = plan
+        self._plan, self._config = plan, plan.config
         self._record = record
         self._manifests = manifests
         self._resources = resources
@@ -65,7 +65,7 @@ class ProtocolSearcher(Searcher):
 
     def _make_search(self, task: str) -> TaskSearch:
         search = TaskSearch(
-            for_optuna(self._plan.space(task).ranges), task=task, seed=self._plan.seed
+            for_optuna(self._plan.space(task).ranges), task=task, seed=self._config.seed
         )
         for row in self._record.of(task, "search"):
             if row.status != "running":
@@ -111,7 +111,7 @@ class ProtocolSearcher(Searcher):
         for row in self._interrupted(trials):
             self._searches[task].suggest_setting(trial_id, trial_number(row.run_id), row.setting)
             return row
-        if len(trials) >= self._plan.trials:
+        if len(trials) >= self._config.trials:
             return None
         taken = {trial_number(row.run_id) for row in trials}
         # The number of a trial whose row was lost is free again, and names another run from now on.
@@ -119,7 +119,7 @@ class ProtocolSearcher(Searcher):
         initial = self._plan.space(task).initial
         given = initial[number] if number < len(initial) else None
         setting = self._searches[task].suggest_setting(trial_id, number, given)
-        return self._row(task, "search", setting, self._plan.seed, number=number)
+        return self._row(task, "search", setting, self._config.seed, number=number)
 
     def _next_confirmation(self, task: str) -> RunRow | None:
         """Continue or start a run that confirms one of the best trials, once all have ended."""
@@ -130,9 +130,12 @@ class ProtocolSearcher(Searcher):
         for row in self._interrupted(runs):
             return row
         best = {tuple(row.setting.items()): row for row in reversed(self._record.ranked(task))}
-        for trial in list(reversed(best.values()))[: self._plan.confirm]:
+        for trial in list(reversed(best.values()))[: self._config.confirm]:
             tried = {row.seed for row in runs if row.setting == trial.setting}
-            for seed in range(self._plan.seed + 1, self._plan.seed + 1 + self._plan.confirm_seeds):
+            for seed in range(
+                self._config.seed + 1,
+                self._config.seed + 1 + self._config.confirm_seeds,
+            ):
                 if seed not in tried:
                     number = trial_number(trial.run_id)
                     return self._row(task, "confirm", trial.setting, seed, number=number)
@@ -186,22 +189,22 @@ class ProtocolSearcher(Searcher):
     ) -> RunRow:
         provenance = gather_provenance()
         return RunRow(
-            run_id=make_run_id(self._plan.suite, task, phase, number, seed),
+            run_id=make_run_id(self._config.suite, task, phase, number, seed),
             uid=uuid.uuid4().hex,
-            suite=self._plan.suite,
+            suite=self._config.suite,
             task=task,
-            backbone=self._plan.backbone,
+            backbone=self._config.backbone,
             method=METHOD,
             phase=phase,
             **setting,
-            weight_decay=self._plan.weight_decay,
-            dropout=self._plan.dropout,
-            fusion=self._plan.fusion,
-            epochs_planned=self._plan.epochs,
+            weight_decay=self._config.training.weight_decay,
+            dropout=self._config.training.dropout,
+            fusion=self._config.fusion,
+            epochs_planned=self._config.epochs,
             seed=seed,
             expected_test_top1=self._plan.recipe.test_top1[seed] if self._plan.recipe else None,
             status="running",
-            workers=self._plan.workers_per_trial,
+            workers=self._config.workers_per_trial,
             data_fingerprint=self._manifests[task].fingerprint,
             versions=provenance.versions,
             commit=provenance.commit,
@@ -219,7 +222,7 @@ class ProtocolSearcher(Searcher):
             "manifest": asdict(self._manifests[row.task]),
             "phase": row.phase,
             "precision": self._precision,
-            "workers": self._plan.workers_per_trial,
+            "workers": self._config.workers_per_trial,
             "threads": threads_for(self._resources["CPU"]),
             "resources": self._resources,
             "settings": asdict(run_settings(row)),

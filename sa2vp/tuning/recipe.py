@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from sa2vp.config import DECIDED
+from sa2vp.limits import MAX_IMAGE_SIZE, MAX_SEED
+from sa2vp.options import OptionError
 from sa2vp.suites import SUITES
-from sa2vp.tuning.errors import PlanError
-from sa2vp.tuning.limits import MAX_IMAGE_SIZE, MAX_SEED
 from search_spaces import Choice, TaskSpace
 from search_spaces.kinds import HYPERPARAMETERS, MAX_COUNT, MAX_DIM
 from search_spaces.toml_file import TomlFileError, read_toml
+
+_COLUMNS = {"tasks": "task", "epochs": "epochs_planned"}
+"""The results' columns by the names of options, where these differ."""
 
 Percent = Annotated[float, Field(ge=0, le=100)]
 Seed = Annotated[int, Field(ge=0, le=MAX_SEED)]
@@ -60,14 +64,24 @@ class Recipe(BaseModel):
         ranges = {name: Choice(value) for name, value in self.setting.items()}
         return TaskSpace(ranges, (self.setting,))
 
+    def options(self) -> dict[str, Any]:
+        """Give the options that it decides, by name, as far as its file says them."""
+        columns = {name: _COLUMNS.get(name, name) for name in DECIDED}
+        said = {
+            name: getattr(self, column)
+            for name, column in columns.items()
+            if column in type(self).model_fields
+        }
+        return {**said, "seeds": len(self.seeds)}
+
     def check_data(self, fingerprint: str) -> None:
         """Refuse other images, labels or splits.
 
         Raises:
-            PlanError: the fingerprint of the task's data is another.
+            OptionError: the fingerprint of the task's data is another.
         """
         if fingerprint != self.data_fingerprint:
-            raise PlanError(
+            raise OptionError(
                 "--recipe" if SUITES[self.suite].brings_images else "--data-dir",
                 f"the data of {self.task} is not the recipe's: its fingerprint is {fingerprint}, "
                 f"the recipe has {self.data_fingerprint}",
@@ -77,10 +91,10 @@ class Recipe(BaseModel):
         """Refuse other weights.
 
         Raises:
-            PlanError: the fingerprint of the backbone's weights is another.
+            OptionError: the fingerprint of the backbone's weights is another.
         """
         if fingerprint != self.backbone_fingerprint:
-            raise PlanError(
+            raise OptionError(
                 "--checkpoint",
                 f"these weights of {self.backbone} are not the recipe's: their fingerprint is "
                 f"{fingerprint}, the recipe has {self.backbone_fingerprint}",
@@ -91,13 +105,13 @@ def read_recipe(path: Path) -> Recipe:
     """Read a recipe.
 
     Raises:
-        PlanError: the file is missing or malformed; names the first key that is wrong.
+        OptionError: the file is missing or malformed; names the first key that is wrong.
     """
     try:
         return Recipe.model_validate(read_toml(path)[1])
     except ValidationError as error:
         first = error.errors(include_input=False)[0]
         key = ".".join(str(part) for part in first["loc"])
-        raise PlanError("--recipe", f"{path}: {key}: {first['msg']}") from error
+        raise OptionError("--recipe", f"{path}: {key}: {first['msg']}") from error
     except TomlFileError as error:
-        raise PlanError("--recipe", str(error)) from error
+        raise OptionError("--recipe", str(error)) from error

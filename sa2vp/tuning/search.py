@@ -10,6 +10,7 @@ from ray import tune
 from ray.tune.error import TuneError
 
 from sa2vp.models import load_backbone
+from sa2vp.options import OptionError
 from sa2vp.printing import Console
 from sa2vp.results.store import StoreError
 from sa2vp.tuning.callbacks import in_terms_of_disks
@@ -20,7 +21,6 @@ from sa2vp.tuning.cluster import (
     start_ray,
     worker_resources,
 )
-from sa2vp.tuning.errors import PlanError
 from sa2vp.tuning.plan import SearchPlan
 from sa2vp.tuning.plan_checks import check_precision
 from sa2vp.tuning.progress import Progress
@@ -45,52 +45,43 @@ class Outcome:
     finished: bool
 
 
-def search(
-    session: Session,
-    console: Console,
-    *,
-    address: str | None = None,
-    retry_failed: bool = False,
-    verbose: bool = False,
-) -> Outcome:
+def search(session: Session, console: Console) -> Outcome:
     """Search every task of the plan, then retrain and test each best setting.
 
     Args:
         session: the plan and the results it goes on with.
         console: where progress is shown.
-        address: of a running Ray cluster; None starts one on this machine.
-        retry_failed: take up again what has failed.
-        verbose: let Ray and the trials write to the terminal.
 
     Raises:
-        PlanError: a file of the results cannot be read, or the plan does not fit the cluster.
+        OptionError: a file of the results cannot be read, or the plan does not fit the cluster.
         StoreError: the results can no longer be written; what is written can be gone on with.
     """
     plan, store = session.plan, session.store
+    config = plan.config
     try:
-        record = RunRecord(store, plan.suite)
+        record = RunRecord(store, config.suite)
         record.check_epochs(plan.tasks)
-        if retry_failed:
+        if config.retry_failed:
             again = record.retry_failed(plan.tasks)
             console.print(f"--retry-failed: {again} runs are taken up again")
     except StoreError as error:
-        raise PlanError("--results", str(error)) from error
-    start_ray(console, address, verbose=verbose)
+        raise OptionError("--results", str(error)) from error
+    start_ray(console, config.address, verbose=config.verbose)
     try:
         resources = worker_resources(plan)
-        slots = slots_of_cluster(resources, plan.workers_per_trial)
-        check_precision(plan.precision, resources["GPU"])
-        check_fits(resources, plan.workers_per_trial)
-        precision = precision_on_cluster(plan.precision, resources)
-        loaded = load_backbone(plan.backbone, plan.checkpoint, plan.image_size)
+        slots = slots_of_cluster(resources, config.workers_per_trial)
+        check_precision(config.precision, resources["GPU"])
+        check_fits(resources, config.workers_per_trial)
+        precision = precision_on_cluster(config.precision, resources)
+        loaded = load_backbone(config.backbone, config.checkpoint, config.image_size)
         backbone = share_backbone(loaded)
         settle(
             store,
             plan,
             {
-                "--precision": precision,
-                "--image-size": str(loaded.patch_embed.img_size[0]),
-                "backbone": backbone.fingerprint,
+                "precision": precision,
+                "image_size": int(loaded.patch_embed.img_size[0]),
+                "backbone_fingerprint": backbone.fingerprint,
             },
         )
         scheduler = make_scheduler(plan, record)
@@ -106,7 +97,7 @@ def search(
                 scheduler,
                 make_trainable=lambda folder: _trainable(plan, folder, backbone),
                 changed=progress.changed,
-                verbose=verbose,
+                verbose=config.verbose,
             )
             try:
                 tuner.fit()
@@ -120,7 +111,7 @@ def search(
 
 def _trainable(plan: SearchPlan, folder: str, backbone: SharedBackbone) -> Any:
     """Give what trains one run of the plan, an actor or several workers."""
-    if plan.workers_per_trial == 1:
+    if plan.config.workers_per_trial == 1:
         trainable = tune.with_parameters(SA2VPTrainable, backbone=backbone)
         trainable.__qualname__ = SA2VPTrainable.__qualname__  # which the dashboard shows
         return trainable

@@ -9,7 +9,9 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from sa2vp.config import OPTIONS
 from sa2vp.data.fingerprint import Manifest, what_changed
+from sa2vp.options import OptionError, Role
 from sa2vp.results.lease import Lease, LeaseError
 from sa2vp.results.schema import task_of
 from sa2vp.results.store import (
@@ -18,7 +20,6 @@ from sa2vp.results.store import (
     is_superseded_folder,
     superseded_folder,
 )
-from sa2vp.tuning.errors import PlanError
 from sa2vp.tuning.plan import SearchPlan
 from sa2vp.tuning.plan_data import PlanData
 
@@ -43,25 +44,24 @@ class Session:
 
 
 def open_session(
-    plan: SearchPlan, data: PlanData, *, fresh: bool, say: Callable[[str], None] = lambda _: None
+    plan: SearchPlan, data: PlanData, say: Callable[[str], None] = lambda _: None
 ) -> Session:
     """Check the plan and its data against its results folder, before anything slow is imported.
 
     Args:
         plan: what is asked for.
         data: what its tasks' data is.
-        fresh: set aside what the folder holds and start over.
         say: is told what takes a while.
 
     Raises:
-        PlanError: the folder cannot be used, or holds the search of another configuration.
+        OptionError: the folder cannot be used, or holds the search of another configuration.
     """
     try:
-        store = ResultsStore(plan.results)
-        lock = hold_results(store, plan.suite, say)
-        set_aside = continue_or_refuse(store, plan, data, fresh=fresh)
+        store = ResultsStore(plan.config.results)
+        lock = hold_results(store, plan.config.suite, say)
+        set_aside = continue_or_refuse(store, plan, data, fresh=plan.config.fresh)
     except OSError as error:  # a StoreError among them
-        raise PlanError("--results", str(error)) from error
+        raise OptionError("--results", str(error)) from error
     return Session(plan, store, data, set_aside, lock)
 
 
@@ -79,7 +79,7 @@ def hold_results(
         What is held.
 
     Raises:
-        PlanError: another search holds it.
+        OptionError: another search holds it.
     """
     if store.local_folder is None:
         lease = Lease(*store.place(f"lease-{suite}"))
@@ -98,8 +98,8 @@ def hold_results(
     return lock
 
 
-def _refused(store: ResultsStore, holder: str) -> PlanError:
-    return PlanError(
+def _refused(store: ResultsStore, holder: str) -> OptionError:
+    return OptionError(
         "--results",
         f"{store.uri} is being searched by {holder}; wait for it, or choose another --results",
     )
@@ -120,20 +120,21 @@ def continue_or_refuse(
         How many runs were set aside.
 
     Raises:
-        PlanError: the folder holds the search of another configuration; names the first option
+        OptionError: the folder holds the search of another configuration; names the first option
             that differs. Nothing more is set aside then than an earlier ``fresh`` had begun to.
     """
-    set_aside = _finish_setting_aside(store, plan.suite)  # of a --fresh that was interrupted
-    noted = read_notes(store, plan.suite)
-    searched = {task_of(run_id, plan.suite) for run_id in store.run_ids()}
+    suite = plan.config.suite
+    set_aside = _finish_setting_aside(store, suite)  # of a --fresh that was interrupted
+    noted = read_notes(store, suite)
+    searched = {task_of(run_id, suite) for run_id in store.run_ids()}
     searched &= {*noted.tasks, *plan.tasks}  # what other methods have run has names of its own
     if fresh:
         searched -= set(plan.tasks)
     if searched - noted.tasks.keys():
-        raise PlanError(
+        raise OptionError(
             "--results",
-            f"{plan.results} holds runs of suite {plan.suite}, but {search_file(plan.suite)}, "
-            "which says how they were searched, is gone; put it back, choose another --results, "
+            f"{plan.config.results} holds runs of suite {suite}, but {search_file(suite)}, which "
+            "says how they were searched, is gone; put it back, choose another --results, "
             "or start over with --fresh",
         )
     noted = noted.of_tasks(searched)  # of the others nothing was run, or nothing is left
@@ -141,30 +142,30 @@ def continue_or_refuse(
     _refuse_difference(store, plan, data, noted, asked)
     if fresh:
         store.write_text(
-            _pending_file(plan.suite),
+            _pending_file(suite),
             json.dumps({"folder": superseded_folder(), "tasks": plan.tasks}),
         )
-        set_aside += _finish_setting_aside(store, plan.suite)
-    store.write_text(search_file(plan.suite), noted.with_others(asked).as_json())
-    known = read_json(store, data_file(plan.suite))
-    store.write_text(data_file(plan.suite), json.dumps(known | data.described(), indent=2))
+        set_aside += _finish_setting_aside(store, suite)
+    store.write_text(search_file(suite), noted.with_others(asked).as_json())
+    known = read_json(store, data_file(suite))
+    store.write_text(data_file(suite), json.dumps(known | data.described(), indent=2))
     return set_aside
 
 
-def settle(store: ResultsStore, plan: SearchPlan, facts: dict[str, str]) -> None:
+def settle(store: ResultsStore, plan: SearchPlan, facts: dict[str, Any]) -> None:
     """Note what shows only once the cluster is there; refuse to mix it with anything else.
 
     Args:
         store: the results.
         plan: what is asked for, noted already.
-        facts: what decides whether accuracies can be compared, by option or in words.
+        facts: what decides whether accuracies can be compared, by option or in words, as JSON.
 
     Raises:
-        PlanError: the folder holds the search of something else; names the first that differs.
+        OptionError: the folder holds the search of something else; names the first that differs.
     """
-    noted, asked = read_notes(store, plan.suite), Notes(facts, {})
+    noted, asked = read_notes(store, plan.config.suite), Notes(facts, {})
     _refuse_difference(store, plan, None, noted, asked)
-    store.write_text(search_file(plan.suite), noted.with_others(asked).as_json())
+    store.write_text(search_file(plan.config.suite), noted.with_others(asked).as_json())
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,8 +177,8 @@ class Notes:
         tasks: likewise, for each task.
     """
 
-    search: Mapping[str, str]
-    tasks: Mapping[str, Mapping[str, str]]
+    search: Mapping[str, Any]
+    tasks: Mapping[str, Mapping[str, Any]]
 
     def of_tasks(self, tasks: Collection[str | None]) -> Notes:
         """Keep what is of some tasks; without any, nothing is left that holds for all of them."""
@@ -242,33 +243,36 @@ def read_json(store: ResultsStore, name: str) -> dict[str, Any]:
 def _refuse_difference(
     store: ResultsStore, plan: SearchPlan, data: PlanData | None, noted: Notes, asked: Notes
 ) -> None:
-    for key, value in asked.search.items():
-        if noted.search.get(key, value) != value:
-            before = noted.search[key]
-            # Of weights and the like the values are digests, which tell nobody anything.
-            named = key.startswith("--") and key != "--checkpoint"
-            difference = (
-                f"{key} {before}, not {value}" if named else f"a different {key.lstrip('-')}"
-            )
-            raise _mixed(plan, key, difference)
+    for name, value in asked.search.items():
+        before = noted.search.get(name, value)
+        if before == value:
+            continue
+        # Of files the values are digests, which tell nobody anything.
+        told = name in OPTIONS and OPTIONS[name].option.role is Role.IDENTITY
+        difference = (
+            f"{OPTIONS[name].flag} {before}, not {value}"
+            if told
+            else f"a different {name.replace('_', ' ')}"
+        )
+        raise _mixed(plan, name if name in OPTIONS else "results", difference)
     for task, values in asked.tasks.items():
         for key, value in values.items():
             if noted.tasks.get(task, {}).get(key, value) != value:
                 changes = _changes(store, plan, data, task) if key == "data" else ""
-                raise _mixed(plan, key, f"different {key} of {task}{changes}")
+                raise _mixed(plan, "results", f"different {key} of {task}{changes}")
 
 
-def _mixed(plan: SearchPlan, key: str, difference: str) -> PlanError:
-    return PlanError(
-        key if key.startswith("--") else "--results",
-        f"{plan.results} holds a search with {difference}; "
+def _mixed(plan: SearchPlan, name: str, difference: str) -> OptionError:
+    return OptionError(
+        OPTIONS[name].flag,
+        f"{plan.config.results} holds a search with {difference}; "
         "repeat that, choose another --results, or start over with --fresh",
     )
 
 
 def _changes(store: ResultsStore, plan: SearchPlan, data: PlanData | None, task: str) -> str:
     """Tell what has changed in a task's data, where the results say what they were."""
-    described = read_json(store, data_file(plan.suite)).get(task)
+    described = read_json(store, data_file(plan.config.suite)).get(task)
     if data is None or described is None:
         return ""
     try:

@@ -44,14 +44,14 @@ def tuner_for(
         changed: called after each entry into the record.
         verbose: let Ray write to the terminal.
     """
-    name, storage = f"{plan.suite}-{stamp()}", f"{store.uri}/tune"
+    name, storage = f"{plan.config.suite}-{stamp()}", f"{store.uri}/tune"
     return tune.Tuner(
         make_trainable(f"{storage}/{name}"),
         tune_config=tune.TuneConfig(
             search_alg=searcher,
             scheduler=scheduler,
             num_samples=-1,  # the searcher says when it is done
-            reuse_actors=plan.workers_per_trial == 1,
+            reuse_actors=plan.config.workers_per_trial == 1,
             trial_name_creator=_run_id,
             trial_dirname_creator=_run_id,
         ),
@@ -74,8 +74,9 @@ def make_scheduler(plan: SearchPlan, record: RunRecord) -> PerTaskASHA:
     and the entry of its end. What is certain of that end is entered now. A final run has ended once
     its weights are there too; else its last epoch is trained again.
     """
+    config = plan.config
     scheduler = PerTaskASHA(
-        plan.tasks, plan.epochs, plan.grace_epochs, plan.reduction_factor, plan.brackets
+        plan.tasks, config.epochs, config.grace_epochs, config.reduction_factor, config.brackets
     )
     for task in plan.tasks:
         for row in record.of(task, "search"):

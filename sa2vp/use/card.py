@@ -14,8 +14,8 @@ from typing import Annotated, Literal
 from pydantic import Field, TypeAdapter, ValidationError
 from safetensors import SafetensorError, safe_open
 
+from sa2vp.limits import MAX_IMAGE_SIZE, MAX_SEED
 from sa2vp.results.schema import RunRow
-from sa2vp.tuning.limits import MAX_IMAGE_SIZE, MAX_SEED
 from sa2vp.use.errors import UseError
 from sa2vp.use.files import missing
 from search_spaces.kinds import MAX_COUNT, MAX_DIM

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from sa2vp.errors import Refused
 
-class UseError(ValueError):
+
+class UseError(Refused):
     """What cannot be used; the message names the file, run or option, and what to do about it."""
 
 

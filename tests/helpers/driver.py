@@ -13,9 +13,9 @@ from sa2vp.data.fingerprint import Manifest
 from sa2vp.results.schema import Decision
 from sa2vp.results.store import ResultsStore
 from sa2vp.training.checkpoint import Checkpoint
-from sa2vp.tuning.options import SearchOptions, make_plan
 from sa2vp.tuning.plan import SearchPlan
 from sa2vp.tuning.plan_data import PlanData
+from sa2vp.tuning.planning import make_plan
 from sa2vp.tuning.protocol import ProtocolSearcher
 from sa2vp.tuning.record import RunRecord
 
@@ -33,9 +33,7 @@ DATA = plan_data()
 
 
 def options_of(results: Path, **changes: Any) -> SearchPlan:
-    return make_plan(
-        SearchOptions(suite="demo", results=str(results), **({"epochs": 10} | changes))
-    )
+    return make_plan(suite="demo", results=str(results), **({"epochs": 10} | changes))
 
 
 class Driver:

@@ -11,9 +11,8 @@ import pytest
 
 import reproduce_tables
 import run_search
-from command_line import run
-from sa2vp.data.__main__ import main as data
-from sa2vp.use.command import main as use
+from sa2vp.cli.commands import run
+from sa2vp.cli.main import main
 
 LONG = "x" * 5000
 DIGITS = ["--suite", "demo", "--tasks", "digits"]
@@ -27,6 +26,15 @@ def search(*arguments: str) -> int:
 
 def tables(*arguments: str) -> int:
     return run(reproduce_tables.app, "reproduce_tables.py", list(arguments))
+
+
+def use(*arguments: str) -> int:
+    sys.argv[1:] = arguments
+    return main()
+
+
+def data(*arguments: str) -> int:
+    return use("data", *arguments)
 
 
 @pytest.mark.parametrize(
@@ -97,8 +105,8 @@ def test_one_line(
     monkeypatch.chdir(tmp_path)
     (tmp_path / CIRCLE).symlink_to(CIRCLE)
     os.mkfifo(tmp_path / PIPE)  # which nobody ever writes to
-    monkeypatch.setattr(sys, "argv", ["command", *arguments])
-    assert (command() if command in (use, data) else command(*arguments)) == 2
+    monkeypatch.setattr(sys, "argv", ["sa2vp"])
+    assert command(*arguments) == 2
     told = capsys.readouterr().err
     assert told.count("\n") == 1
     assert named in told

@@ -13,11 +13,11 @@ from hostile import FORBIDDEN, TEXTS, controls
 from rich.table import Table
 from rows import epoch_row, run_row
 
-import command_line
+from sa2vp.cli import terminal
 from sa2vp.printing import Console
 from sa2vp.results.store import ResultsStore
 from sa2vp.text import for_spreadsheets, one_line, printable
-from sa2vp.tuning.options import SearchOptions, make_plan
+from sa2vp.tuning.planning import make_plan
 from sa2vp.tuning.progress import Progress
 from sa2vp.tuning.record import RunRecord
 
@@ -65,7 +65,7 @@ def test_every_way_of_printing_shows_text_as_it_is(text: str, terminal: bool) ->
 @pytest.mark.parametrize("terminal", [True, False])
 @pytest.mark.parametrize("text", TEXTS)
 def test_progress_shows_whatever_ended_a_run(tmp_path: Path, text: str, terminal: bool) -> None:
-    plan = make_plan(SearchOptions(suite="demo", tasks="digits", results=str(tmp_path)))
+    plan = make_plan(suite="demo", tasks="digits", results=str(tmp_path))
     plan = replace(plan, task_rows=(replace(plan.task_rows[0], name=text),))
     record = RunRecord(ResultsStore(str(tmp_path)), "demo")
     to = console(terminal=terminal)
@@ -103,12 +103,12 @@ def test_an_error_is_told_in_one_line(error: Exception, line: str) -> None:
 
 
 def test_a_refusal_keeps_blanks(capsys: pytest.CaptureFixture[str]) -> None:
-    assert command_line.refuse("sa2vp", ValueError("two  blanks.png: no\n such file")) == 2
+    assert terminal.refuse("sa2vp", ValueError("two  blanks.png: no\n such file")) == 2
     assert capsys.readouterr().err == "sa2vp: two  blanks.png: no such file\n"
 
 
 def test_a_refusal_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
-    assert command_line.refuse("sa2vp", ValueError("".join(TEXTS))) == 2
+    assert terminal.refuse("sa2vp", ValueError("".join(TEXTS))) == 2
     told = capsys.readouterr().err
     assert told.count("\n") == 1
     assert not set(told).intersection(FORBIDDEN)

@@ -11,13 +11,14 @@ from pathlib import Path
 from typing import Annotated
 
 import torch
-import typer
+from cyclopts import Parameter
 from safetensors.torch import save_file
 from timm.layers import build_sincos2d_pos_embed
 from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from sa2vp.cli.commands import run_script
 from sa2vp.models.demo import ARCHITECTURE, WEIGHTS_PATH
 from sa2vp.models.demo.drawings import Draughtsman, Drawing
 from sa2vp.models.demo.shapes import shape_fields
@@ -243,11 +244,11 @@ def write_log(rows: list[LogRow], path: Path) -> None:
 
 
 def main(
-    steps: Annotated[int, typer.Option(help="optimizer steps of 64 drawn images")] = 6500,
-    seed: Annotated[int, typer.Option(help="of the weights and the drawings")] = 0,
-    out: Annotated[Path, typer.Option(help="the backbone's safetensors file")] = WEIGHTS_PATH,
-    log: Annotated[Path | None, typer.Option(help="CSV file; beside OUT by default")] = None,
-    threads: Annotated[int, typer.Option(help="CPU threads")] = 2,
+    steps: Annotated[int, Parameter(help="optimizer steps of 64 drawn images")] = 6500,
+    seed: Annotated[int, Parameter(help="of the weights and the drawings")] = 0,
+    out: Annotated[Path, Parameter(help="the backbone's safetensors file")] = WEIGHTS_PATH,
+    log: Annotated[Path | None, Parameter(help="CSV file; beside OUT by default")] = None,
+    threads: Annotated[int, Parameter(help="CPU threads")] = 2,
 ) -> None:
     """Pre-train the demo backbone on procedurally drawn images and save it without its heads."""
     logging.basicConfig(level=logging.INFO, format="%(message)s")
@@ -258,4 +259,4 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_script(main)

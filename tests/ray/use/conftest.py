@@ -15,7 +15,7 @@ from sa2vp.data.readers.demo import load_task
 from sa2vp.models import load_backbone
 from sa2vp.results.store import ResultsStore
 from sa2vp.suites import suite_tasks
-from sa2vp.tuning.options import SearchOptions, make_plan
+from sa2vp.tuning.planning import make_plan
 from sa2vp.tuning.protocol import ProtocolSearcher
 from sa2vp.tuning.record import RunRecord
 from sa2vp.tuning.shared_backbone import share_backbone
@@ -28,15 +28,13 @@ from sa2vp.use.final_runs import load_final_run
 def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A trial and two final runs of two epochs each on digits."""
     folder = tmp_path_factory.mktemp("results")
-    options = SearchOptions(
-        suite="demo", tasks="digits", results=str(folder), trials=1, epochs=2, seeds=2
-    )
+    plan = make_plan(suite="demo", tasks="digits", results=str(folder), trials=1, epochs=2, seeds=2)
     record = RunRecord(ResultsStore(str(folder)), "demo")
     (digits,) = suite_tasks("demo", ["digits"])
     manifest = check_task(digits, DataOptions()).manifest
     assert manifest is not None
     searcher = ProtocolSearcher(
-        make_plan(options), record, {"digits": manifest}, {"CPU": 1.0}, lambda: 1, "float32"
+        plan, record, {"digits": manifest}, {"CPU": 1.0}, lambda: 1, "float32"
     )
     ray.init(num_cpus=1, log_to_driver=False, include_dashboard=False)
     trainable = tune.with_parameters(SA2VPTrainable, backbone=share_backbone(load_backbone("demo")))

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from searches import ROOT
 
-from sa2vp.use.command import main
+from sa2vp.cli.main import main
 from sa2vp.use.export import Export
 
 Command = Callable[..., int]
@@ -31,7 +31,7 @@ def test_the_script_and_the_module_are_the_same_command(model_file: Path) -> Non
         [*module, "card"], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert (refused.returncode, refused.stdout) == (2, "")
-    assert refused.stderr.startswith("sa2vp: Missing argument")
+    assert refused.stderr.startswith("sa2vp: FILE: is missing")
 
 
 @pytest.mark.parametrize(
@@ -50,8 +50,8 @@ def test_the_script_and_the_module_are_the_same_command(model_file: Path) -> Non
             "--backbone-checkpoint: the demo backbone comes with its weights",
         ),
         (["--results", "none", "--task", "digits"], "--results: there are no runs in none"),
-        (["--model", "MODEL", "--batch-size", "0"], "Invalid value for '--batch-size'"),
-        (["--model", "MODEL", "--top-k", "none"], "Invalid value for '--top-k'"),
+        (["--model", "MODEL", "--batch-size", "0"], "--batch-size: must be 1 or more, got 0"),
+        (["--model", "MODEL", "--top-k", "none"], "--top-k: must be a whole number, got none"),
         (["--model", "MODEL", "--out", "none/p.csv"], "--out: there is no folder none"),
     ],
 )

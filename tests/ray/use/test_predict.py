@@ -160,7 +160,7 @@ def test_another_suffix_is_refused_before_torch_is_imported(
     model_file: Path, digits_images: Path, tmp_path: Path
 ) -> None:
     script = (
-        "import sys; from sa2vp.use.command import main; code = main(); "
+        "import sys; from sa2vp.cli.main import main; code = main(); "
         "assert not {'torch', 'ray'} & sys.modules.keys(); sys.exit(code)"
     )
     out = tmp_path / "p.txt"

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import reproduce_tables
-from command_line import run
+from sa2vp.cli.commands import run
 from sa2vp.results.packing import pack
 from sa2vp.use.final_runs import load_final_run
 

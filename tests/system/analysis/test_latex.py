@@ -15,6 +15,7 @@ from analysis.layout import Column, Table
 from analysis.published import read_accuracy, read_author_settings
 from analysis.report import report
 from reproduce_tables import app
+from sa2vp.cli.commands import run
 
 FOREIGN = "Ärger 中文 \x07 ~^\\ 'x' \"y\" \N{EN DASH} … µ"
 
@@ -104,8 +105,6 @@ def test_the_whole_papers_tables_compile_as_they_are(tmp_path: Path) -> None:
 
 
 def test_the_files_of_the_command_are_input_by_its_document(tmp_path: Path) -> None:
-    from command_line import run  # noqa: PLC0415
-
     assert (
         run(app, "x", ["--results", str(tmp_path), "--format", "latex", "--out", str(tmp_path)])
         == 0

@@ -9,10 +9,10 @@ import sys
 import pytest
 from pyarrow import fs
 
+from sa2vp.options import OptionError
 from sa2vp.results import lease as leases
 from sa2vp.results.lease import Lease
 from sa2vp.results.store import ResultsStore
-from sa2vp.tuning.errors import PlanError
 from sa2vp.tuning.session import hold_results
 
 HOLD = """
@@ -36,7 +36,7 @@ def test_in_s3_a_second_search_is_refused_and_a_killed_one_is_followed(
         assert holder.stdout is not None
         assert holder.stdout.readline() == "held\n"
         who = rf"another run_search\.py, on .* \(process {holder.pid}, since .* UTC\)"
-        with pytest.raises(PlanError, match=f"^--results: {bucket} is being searched by {who}; "):
+        with pytest.raises(OptionError, match=f"^--results: {bucket} is being searched by {who}; "):
             hold_results(store, "demo")
         other_suite = hold_results(store, "hta")
         assert isinstance(other_suite, Lease)

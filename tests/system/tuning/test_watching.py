@@ -26,7 +26,7 @@ from searches import ROOT
 from tensorboardX.proto.event_pb2 import Event
 
 from sa2vp.results.store import ResultsStore
-from sa2vp.tuning.options import SearchOptions, make_plan
+from sa2vp.tuning.planning import make_plan
 from sa2vp.tuning.record import RunRecord
 from sa2vp.tuning.study_file import KeepStudies
 
@@ -254,7 +254,7 @@ def test_a_damaged_study_is_made_anew_from_the_results(seen: Seen, tmp_path: Pat
     shutil.copytree(seen.results, results)
     journal = results / "optuna-demo.log"
     journal.write_bytes(journal.read_bytes()[:-40] + b"{broken\n{}\n")
-    plan = make_plan(SearchOptions(suite="demo", tasks="digits", results=str(results), epochs=2))
+    plan = make_plan(suite="demo", tasks="digits", results=str(results), epochs=2)
     store = ResultsStore(str(results))
     KeepStudies(plan, RunRecord(store, "demo"), store)
     trials = study_of(results).trials

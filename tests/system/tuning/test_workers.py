@@ -21,10 +21,10 @@ from rows import epoch_row
 from trials import config
 
 from sa2vp.models import load_backbone
+from sa2vp.options import OptionError
 from sa2vp.tuning.asha import PerTaskASHA
 from sa2vp.tuning.callbacks import describe_error
 from sa2vp.tuning.cluster import check_fits, slots_of_cluster, start_ray
-from sa2vp.tuning.errors import PlanError
 from sa2vp.tuning.shared_backbone import share_backbone
 from sa2vp.tuning.workers import shared_trainable
 
@@ -122,9 +122,11 @@ def test_slots_count_every_worker_and_what_does_not_fit_is_refused_by_option() -
     one = {"CPU": 1.0, "GPU": 0.0}
     assert [slots_of_cluster(one, workers)() for workers in (1, 2, 3)] == [2, 1, 0]
     check_fits(one, 2)
-    with pytest.raises(PlanError, match=r"^--workers-per-trial: .* room for 2 .* a trial needs 3$"):
+    with pytest.raises(
+        OptionError, match=r"^--workers-per-trial: .* room for 2 .* a trial needs 3$"
+    ):
         check_fits(one, 3)
-    with pytest.raises(PlanError, match=r"^--cpus-per-trial: a worker needs 3 CPU"):
+    with pytest.raises(OptionError, match=r"^--cpus-per-trial: a worker needs 3 CPU"):
         check_fits({"CPU": 3.0, "GPU": 0.0}, 2)
-    with pytest.raises(PlanError, match=r"^--gpus-per-trial: a trial needs 1 CPU, 1 GPU on one"):
+    with pytest.raises(OptionError, match=r"^--gpus-per-trial: a trial needs 1 CPU, 1 GPU on one"):
         check_fits({"CPU": 1.0, "GPU": 1.0})

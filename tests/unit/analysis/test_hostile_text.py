@@ -14,7 +14,7 @@ from markupsafe import escape
 from synthetic_results import epoch_rows, run_row
 
 import reproduce_tables
-from command_line import run
+from sa2vp.cli.commands import run
 from sa2vp.printing import Console
 from sa2vp.text import printable
 
@@ -49,7 +49,7 @@ def test_the_terminal_shows_them(
     foreign: Path, monkeypatch: pytest.MonkeyPatch, terminal: bool
 ) -> None:
     to = Console(file=io.StringIO(), force_terminal=terminal, width=400)
-    monkeypatch.setattr(reproduce_tables, "console", to)
+    monkeypatch.setattr("sa2vp.cli.work.tables.console", to)
     assert run(reproduce_tables.app, "reproduce_tables.py", ["--results", str(foreign)]) == 0
     assert isinstance(to.file, io.StringIO)
     shown = STYLES.sub("", to.file.getvalue())

@@ -16,8 +16,8 @@ import pytest
 from searches import ROOT
 from synthetic_results import run_row
 
-from command_line import run
 from reproduce_tables import app
+from sa2vp.cli.commands import run
 from sa2vp.results.schema import RUN_SCHEMA
 
 
@@ -206,10 +206,10 @@ def test_many_files_of_single_runs_bring_up_packing(
 ) -> None:
     files = len(list((demo_folder / "runs").glob("[!._]*.parquet")))
     command = f"sa2vp pack --results {demo_folder}"
-    monkeypatch.setattr("reproduce_tables.MANY_FILES", files)
+    monkeypatch.setattr("sa2vp.cli.work.tables.MANY_FILES", files)
     assert exit_code(["--results", str(demo_folder)]) == 0
     assert "sa2vp pack" not in capsys.readouterr().err
-    monkeypatch.setattr("reproduce_tables.MANY_FILES", files - 1)
+    monkeypatch.setattr("sa2vp.cli.work.tables.MANY_FILES", files - 1)
     assert exit_code(["--results", str(demo_folder)]) == 0
     said = " ".join(capsys.readouterr().err.split())
     assert f"{files} runs lie in files of their own" in said
@@ -246,7 +246,7 @@ def test_final_runs_that_all_failed_still_give_a_table(
         (["--out", "tables"], ["--out", "--format", "md, latex, csv, parquet, html"]),
         (["--format", "parquet"], ["--format", "add --out"]),
         (["--watch", "5"], ["--watch", "--format html", "--out"]),
-        (["--format", "html", "--out", "x", "--watch", "0"], ["--watch", "1 to 86,400 seconds"]),
+        (["--format", "html", "--out", "x", "--watch", "0"], ["--watch: must be 1 or more, got 0"]),
         (["--results", "tests", "--recipes", "x"], ["--recipes", "no completed final run"]),
         (["--format", "md", "--out", "pyproject.toml/tables"], ["--out", "cannot write"]),
         (["--fromat", "md"], ["--fromat"]),
@@ -286,7 +286,7 @@ def test_bad_input_ends_the_process_with_code_2(arguments: list[str], parts: lis
 
 
 def test_the_analysis_needs_neither_training_code_nor_ray() -> None:
-    check = "import sys, reproduce_tables; print(*sys.modules)"
+    check = "import sys, sa2vp.cli.work.tables; print(*sys.modules)"
     done = subprocess.run(
         [sys.executable, "-c", check], cwd=ROOT, capture_output=True, encoding="utf-8", check=True
     )

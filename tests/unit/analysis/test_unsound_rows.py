@@ -13,8 +13,8 @@ import pytest
 from synthetic_results import demo_runs, epoch_rows, open_to_all, run_row
 
 from analysis.frames import read_results
-from command_line import run
 from reproduce_tables import app
+from sa2vp.cli.commands import run
 from sa2vp.results.schema import EPOCH_SCHEMA, PREDICTION_SCHEMA, RUN_SCHEMA
 
 REQUIRED = [

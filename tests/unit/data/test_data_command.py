@@ -1,4 +1,4 @@
-"""``python -m sa2vp.data``: the tasks, the check's report and exit codes, downloads when asked."""
+"""``sa2vp data``: the tasks, the check's report and exit codes, downloads when asked."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from sa2vp.suites import TASKS
 
 
 def sa2vp_data(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "sa2vp.data", *map(str, arguments)]
+    command = [sys.executable, "-m", "sa2vp", "data", *map(str, arguments)]
     return subprocess.run(
         command, cwd=ROOT, capture_output=True, text=True, check=False, env={"COLUMNS": "200"}
     )
@@ -83,14 +83,14 @@ def test_check_names_damaged_images_and_exits_with_1(photos: Path, tmp_path: Pat
         (["check", "--suite", "imagenet"], "unknown suite 'imagenet'; known: demo, fgvc, vtab-1k"),
         (["check", "--suite", "vtab-1k", "--tasks", "cub"], "unknown task 'cub' in suite vtab-1k"),
         (["check", "--suite", "custom"], "--data-dir: no such folder or table: None"),
-        (["check"], "Missing option '--suite'"),
+        (["check"], "--suite: is missing; known: demo, fgvc, vtab-1k, hta, custom"),
     ],
 )
 def test_wrong_options_are_one_line_and_exit_with_2(arguments: list[str], message: str) -> None:
     done = sa2vp_data(*arguments)
     assert done.returncode == 2
     (line,) = done.stderr.splitlines()
-    assert line.startswith("python -m sa2vp.data: ")
+    assert line.startswith("sa2vp: ")
     assert message in line
 
 

@@ -2,19 +2,18 @@
 
 import shutil
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 from rows import epoch_row, run_row
-from typer.testing import CliRunner
 
 from analysis.frames import read_results
 from sa2vp.results import packing
 from sa2vp.results.packing import pack
 from sa2vp.results.store import ResultsStore
-from sa2vp.use.command import app
 
 STATUSES = {"0000": "completed", "0001": "stopped", "0002": "failed", "0003": "running"}
 
@@ -151,16 +150,21 @@ def test_readers_see_every_run_once_while_runs_end_and_are_packed(
     assert len(found.epochs(written)) == 40
 
 
-def test_a_damaged_file_is_named_and_nothing_is_removed(results: Path) -> None:
+def test_a_damaged_file_is_named_and_nothing_is_removed(
+    results: Path, sa2vp: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
     damaged = results / "epochs" / "demo-digits-search-0001.parquet"
     damaged.write_bytes(b"PAR1 cut")
-    refused = CliRunner().invoke(app, ["pack", "--results", str(results)])
-    assert f"{damaged} is damaged or foreign; move it away" in str(refused.exception)
+    assert sa2vp("pack", "--results", results) == 2
+    told = " ".join(capsys.readouterr().err.split())
+    assert f"{damaged} is damaged or foreign; move it away" in told
     assert len(list((results / "runs").glob("demo-*"))) == 5
 
 
-def test_the_command_says_how_many_and_refuses_what_is_no_results_folder(results: Path) -> None:
-    done = CliRunner().invoke(app, ["pack", "--results", str(results)])
-    assert (done.exit_code, "3 runs packed" in done.stdout) == (0, True)
-    refused = CliRunner().invoke(app, ["pack", "--results", str(results / "nowhere")])
-    assert "no local folder that run_search.py wrote" in str(refused.exception)
+def test_the_command_says_how_many_and_refuses_what_is_no_results_folder(
+    results: Path, sa2vp: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert sa2vp("pack", "--results", results) == 0
+    assert "3 runs packed" in capsys.readouterr().out
+    assert sa2vp("pack", "--results", results / "nowhere") == 2
+    assert "no local folder that run_search.py wrote" in capsys.readouterr().err

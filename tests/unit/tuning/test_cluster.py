@@ -10,8 +10,8 @@ import pytest
 from ray.exceptions import AuthenticationError, RayError
 from rich.console import Console
 
+from sa2vp.options import OptionError
 from sa2vp.tuning.cluster import start_ray
-from sa2vp.tuning.errors import PlanError
 from sa2vp.tuning.local_ray import keep_token_private
 
 
@@ -27,7 +27,7 @@ def test_a_joined_cluster_stays_as_it_is(monkeypatch: pytest.MonkeyPatch, tmp_pa
     monkeypatch.setattr("ray.init", init)
     monkeypatch.setenv("RAY_ADDRESS", "192.0.2.1:6379")
     for address in ("auto", None):
-        with pytest.raises(PlanError, match=r"--address: no Ray cluster .* disabled$"):
+        with pytest.raises(OptionError, match=r"--address: no Ray cluster .* disabled$"):
             start_ray(Console(quiet=True), address, verbose=False)
     assert asked == ["auto", "192.0.2.1:6379"]
     assert not (tmp_path / ".ray").exists()
@@ -51,13 +51,15 @@ def test_a_cluster_that_refuses_is_named_with_the_option(
         raise error
 
     monkeypatch.setattr("ray.init", init)
-    with pytest.raises(PlanError, match=told) as refused:
+    with pytest.raises(OptionError, match=told) as refused:
         start_ray(Console(quiet=True), "192.0.2.1:6379", verbose=False)
     assert "\n" not in str(refused.value)
 
 
 def test_an_address_of_an_unknown_kind_is_refused() -> None:
-    with pytest.raises(PlanError, match=r"^--address: no Ray cluster at 'foo://x': .*foo") as told:
+    with pytest.raises(
+        OptionError, match=r"^--address: no Ray cluster at 'foo://x': .*foo"
+    ) as told:
         start_ray(Console(quiet=True), "foo://x", verbose=False)
     assert "\n" not in str(told.value)
 
@@ -98,7 +100,7 @@ def test_a_token_of_the_environment_is_left_alone(
 
 def test_a_token_that_cannot_be_closed_is_refused_by_file(token_file: Path) -> None:
     token_file.parent.write_text("a file in the folder's place")
-    with pytest.raises(PlanError, match=r"^\S+auth_token: cannot be made .*RAY_AUTH_TOKEN_PATH"):
+    with pytest.raises(OptionError, match=r"^\S+auth_token: cannot be made .*RAY_AUTH_TOKEN_PATH"):
         start_ray(Console(quiet=True), None, verbose=False)
 
 
@@ -110,7 +112,7 @@ def test_a_user_without_a_home_folder_is_told_so(
 
     monkeypatch.delenv("HOME")
     monkeypatch.setattr("pwd.getpwuid", unknown)
-    with pytest.raises(PlanError, match=r"^~/\.ray/auth_token: cannot .*RAY_AUTH_TOKEN_PATH"):
+    with pytest.raises(OptionError, match=r"^~/\.ray/auth_token: cannot .*RAY_AUTH_TOKEN_PATH"):
         start_ray(Console(quiet=True), None, verbose=False)
     assert not token_file.parent.exists()
 
@@ -136,7 +138,7 @@ def test_a_cluster_that_others_would_reach_is_ended_and_refused(
     monkeypatch.setattr("ray.init", lambda **_: None)
     monkeypatch.setattr("ray.shutdown", lambda: ended.append(True))
     monkeypatch.setattr("ray.util.get_node_ip_address", lambda: "192.0.2.1")
-    with pytest.raises(PlanError, match=r"^--address: Ray \S+ listens on 192\.0\.2\.1, where"):
+    with pytest.raises(OptionError, match=r"^--address: Ray \S+ listens on 192\.0\.2\.1, where"):
         start_ray(Console(quiet=True), None, verbose=False)
     assert ended == [True]
     assert mode(token_file) == 0o600

@@ -10,35 +10,33 @@ import pytest
 from searches import ROOT
 
 from sa2vp.tuning.estimate import Rates, estimate, expected_epochs
-from sa2vp.tuning.options import SearchOptions, make_plan
+from sa2vp.tuning.planning import make_plan
 
 IMAGES = {"train": 320, "val": 200, "test": 400}
 
 
 def test_a_third_of_the_trials_pass_each_rung() -> None:
     # Rungs at 20 and 60: 20 + 40 / 3 + 40 / 9.
-    plan = make_plan(SearchOptions(suite="demo", epochs=100))
+    plan = make_plan(suite="demo", epochs=100)
     assert expected_epochs(plan) == pytest.approx(37.78, abs=0.01)
 
 
 def test_a_later_bracket_takes_longer() -> None:
     # The second bracket has its first rung at 60: 60 + 40 / 3 = 73.33.
-    plan = make_plan(SearchOptions(suite="demo", epochs=100, brackets=2))
+    plan = make_plan(suite="demo", epochs=100, brackets=2)
     assert expected_epochs(plan) == pytest.approx((37.78 + 73.33) / 2, abs=0.01)
 
 
 def test_a_plan_without_decisions_runs_every_epoch() -> None:
-    plan = make_plan(SearchOptions(suite="demo", epochs=10, grace_epochs=10))
+    plan = make_plan(suite="demo", epochs=10, grace_epochs=10)
     assert expected_epochs(plan) == 10
 
 
 def test_images_epochs_and_runs_add_up() -> None:
     plan = make_plan(
-        SearchOptions(
             suite="demo", trials=10, epochs=10, grace_epochs=10, seeds=2, confirm=3,
             confirm_seeds=1,
-        )
-    )  # fmt: skip
+        )  # fmt: skip
     found = estimate(plan, IMAGES, Rates(training=32, evaluation=100), learned=2**20)
     assert (found.epochs, found.expected, found.final) == (100, 100, 50)
     # An epoch trains for 10 s; validation takes 2 s, the test 4 s.
@@ -47,11 +45,9 @@ def test_images_epochs_and_runs_add_up() -> None:
     assert found.gib == pytest.approx(15 * 12 * 2**20 / 2**30)
     assert found + found == estimate(
         make_plan(
-            SearchOptions(
                 suite="demo", trials=20, epochs=10, grace_epochs=10, seeds=4, confirm=6,
                 confirm_seeds=1,
-            )
-        ),
+            ),
         IMAGES, Rates(32, 100), 2**20,
     )  # fmt: skip
 

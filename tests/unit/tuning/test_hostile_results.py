@@ -14,11 +14,11 @@ from rows import epoch_row, run_row
 
 import run_search
 import sa2vp.tuning.search
-from command_line import run
+from sa2vp.cli.commands import run as follow
 from sa2vp.results.schema import RUN_SCHEMA
 from sa2vp.results.store import ResultsStore
-from sa2vp.tuning.options import SearchOptions, make_plan
 from sa2vp.tuning.plan_data import check_data
+from sa2vp.tuning.planning import make_plan
 from sa2vp.tuning.session import continue_or_refuse
 
 RUN = "demo-digits-search-0000"
@@ -35,7 +35,7 @@ def refused(
     """Search the demo's digits with results that a function breaks; gives the line that refuses."""
     monkeypatch.setattr(sa2vp.tuning.search, "start_ray", refuse_to_start)
     store = ResultsStore(str(tmp_path))
-    plan = make_plan(SearchOptions(suite="demo", tasks="digits", epochs=2, results=str(tmp_path)))
+    plan = make_plan(suite="demo", tasks="digits", epochs=2, results=str(tmp_path))
     continue_or_refuse(store, plan, check_data(plan, lambda: None), fresh=False)
     done = {"status": "completed", "epochs_done": 2, "last_val_top1": 50.0, "epochs_planned": 2}
     store.write_run(run_row(RUN, **done))
@@ -44,7 +44,9 @@ def refused(
     def refuse(break_it: Callable[[Path], None], *options: str) -> str:
         break_it(tmp_path)
         digits = ["--suite", "demo", "--tasks", "digits", "--epochs", "2"]
-        code = run(run_search.app, "run_search.py", [*digits, "--results", str(tmp_path), *options])
+        code = follow(
+            run_search.app, "run_search.py", [*digits, "--results", str(tmp_path), *options]
+        )
         told = capsys.readouterr().err
         assert (code, told.count("\n")) == (2, 1), told
         assert told.startswith("run_search.py: --results: ")

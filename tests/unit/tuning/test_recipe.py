@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from searches import ROOT
 
-from sa2vp.tuning.errors import PlanError
-from sa2vp.tuning.options import SearchOptions, make_plan
+from sa2vp.options import OptionError
+from sa2vp.tuning.planning import make_plan
 from sa2vp.tuning.recipe import read_recipe
 
 TEXT = """
@@ -42,10 +42,19 @@ def recipe(tmp_path: Path) -> Path:
 
 
 def test_the_plan_is_what_the_recipe_says(recipe: Path) -> None:
-    plan = make_plan(SearchOptions(recipe=recipe))
-    assert (plan.suite, plan.tasks, plan.trials, plan.epochs) == ("demo", ("digits",), 0, 4)
-    assert (plan.final_seeds, plan.seeds) == ((1, 3), 2)
-    assert (plan.weight_decay, plan.dropout, plan.precision) == (0.0002, 0.0, "float32")
+    plan = make_plan(recipe=recipe)
+    assert (plan.config.suite, plan.tasks, plan.config.trials, plan.config.epochs) == (
+        "demo",
+        ("digits",),
+        0,
+        4,
+    )
+    assert (plan.final_seeds, plan.config.seeds) == ((1, 3), 2)
+    assert (
+        plan.config.training.weight_decay,
+        plan.config.training.dropout,
+        plan.config.precision,
+    ) == (0.0002, 0.0, "float32")
     setting = {"inter_dim": 8, "inter_weight": 0.5, "lr": 0.005, "batch_size": 20}
     assert plan.recipe is not None
     assert plan.recipe.setting == plan.space("digits").initial[0] == setting
@@ -79,24 +88,26 @@ def test_a_malformed_recipe_is_named_with_its_key(
     recipe: Path, old: str, new: str, message: str
 ) -> None:
     recipe.write_text(TEXT.replace(old, new))
-    with pytest.raises(PlanError, match=message):
+    with pytest.raises(OptionError, match=message):
         read_recipe(recipe)
 
 
 @pytest.mark.parametrize("task", ["digits,location", " digits", ""])
 def test_a_recipe_is_of_one_task(recipe: Path, task: str) -> None:
     recipe.write_text(TEXT.replace('"digits"', f'"{task}"'))
-    with pytest.raises(PlanError, match=r"^--(recipe|tasks): "):
-        make_plan(SearchOptions(recipe=recipe))
+    with pytest.raises(OptionError, match=r"^--(recipe|tasks): "):
+        make_plan(recipe=recipe)
 
 
 def test_other_data_and_other_weights_are_refused(recipe: Path) -> None:
     found = read_recipe(recipe)
     found.check_data("4567")
     found.check_backbone("0123")
-    with pytest.raises(PlanError, match=r"digits is not the recipe's: .* 89, the recipe has 4567"):
+    with pytest.raises(
+        OptionError, match=r"digits is not the recipe's: .* 89, the recipe has 4567"
+    ):
         found.check_data("89")
-    with pytest.raises(PlanError, match=r"--checkpoint: .* 89, the recipe has 0123"):
+    with pytest.raises(OptionError, match=r"--checkpoint: .* 89, the recipe has 0123"):
         found.check_backbone("89")
 
 

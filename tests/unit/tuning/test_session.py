@@ -20,10 +20,10 @@ from driver import (
 )
 from rows import run_row
 
+from sa2vp.options import OptionError
 from sa2vp.results.packing import pack
 from sa2vp.results.store import ResultsStore
-from sa2vp.tuning.errors import PlanError
-from sa2vp.tuning.options import SearchOptions, make_plan
+from sa2vp.tuning.planning import make_plan
 from sa2vp.tuning.session import continue_or_refuse, hold_results, settle
 
 
@@ -41,7 +41,7 @@ def test_results_of_another_configuration_are_refused(
     store = ResultsStore(str(tmp_path))
     continue_or_refuse(store, options_of(tmp_path), DATA, fresh=False)
     store.write_run(run_row(TRIALS[0]))
-    with pytest.raises(PlanError, match=message):
+    with pytest.raises(OptionError, match=message):
         continue_or_refuse(store, options_of(tmp_path, **changes), DATA, fresh=False)
     more = options_of(tmp_path, trials=20, seeds=5, tasks="digits", workers_per_trial=2)
     assert continue_or_refuse(store, more, DATA, fresh=False) == 0
@@ -51,7 +51,7 @@ def test_a_search_that_came_to_nothing_binds_nobody(tmp_path: Path) -> None:
     store = ResultsStore(str(tmp_path))
     continue_or_refuse(store, options_of(tmp_path, epochs=7), DATA, fresh=False)
     continue_or_refuse(store, options_of(tmp_path), DATA, fresh=False)
-    assert json.loads((tmp_path / "search-demo.json").read_text())["search"]["--epochs"] == "10"
+    assert json.loads((tmp_path / "search-demo.json").read_text())["search"]["epochs"] == 10
 
 
 def test_changed_data_is_refused(tmp_path: Path) -> None:
@@ -59,7 +59,7 @@ def test_changed_data_is_refused(tmp_path: Path) -> None:
     continue_or_refuse(store, plan, DATA, fresh=False)
     store.write_run(run_row(TRIALS[0]))
     told = r"different data of digits \(contents of images of train differ\); .*--fresh"
-    with pytest.raises(PlanError, match=rf"^--results: .* {told}"):
+    with pytest.raises(OptionError, match=rf"^--results: .* {told}"):
         continue_or_refuse(store, plan, plan_data("changed"), fresh=False)
 
 
@@ -87,20 +87,20 @@ def test_fresh_starts_over_and_deletes_nothing(tmp_path: Path) -> None:
     assert continue_or_refuse(store, changed, DATA, fresh=True) == 5
     assert store.read_runs() == []
     assert len(list(tmp_path.glob("superseded/*/runs/*.parquet"))) == 5
-    assert json.loads((tmp_path / "search-demo.json").read_text())["search"]["--epochs"] == "7"
+    assert json.loads((tmp_path / "search-demo.json").read_text())["search"]["epochs"] == 7
 
 
 def test_what_shows_on_the_cluster_is_not_mixed_either(tmp_path: Path) -> None:
     store, plan = ResultsStore(str(tmp_path)), options_of(tmp_path)
     continue_or_refuse(store, plan, DATA, fresh=False)
-    settle(store, plan, {"--precision": "float32", "backbone": "beef"})
+    settle(store, plan, {"precision": "float32", "backbone_fingerprint": "beef"})
     store.write_run(run_row(TRIALS[0]))
-    with pytest.raises(PlanError, match=r"^--precision: .* --precision float32, not bfloat16"):
-        settle(store, plan, {"--precision": "bfloat16", "backbone": "beef"})
-    with pytest.raises(PlanError, match=r"^--results: .* a different backbone; "):
-        settle(store, plan, {"--precision": "float32", "backbone": "f00d"})
+    with pytest.raises(OptionError, match=r"^--precision: .* --precision float32, not bfloat16"):
+        settle(store, plan, {"precision": "bfloat16", "backbone_fingerprint": "beef"})
+    with pytest.raises(OptionError, match=r"^--results: .* a different backbone fingerprint; "):
+        settle(store, plan, {"precision": "float32", "backbone_fingerprint": "f00d"})
     asked = options_of(tmp_path, precision="bfloat16")  # told before a cluster is started
-    with pytest.raises(PlanError, match=r"^--precision: .* --precision float32, not bfloat16"):
+    with pytest.raises(OptionError, match=r"^--precision: .* --precision float32, not bfloat16"):
         continue_or_refuse(store, asked, DATA, fresh=False)
     continue_or_refuse(store, options_of(tmp_path, precision="float32"), DATA, fresh=False)
 
@@ -141,7 +141,7 @@ def test_a_recipe_is_run_beside_the_search_of_another_task(tmp_path: Path) -> No
     }  # fmt: skip
     text = "\n".join(f"{name} = {json.dumps(value)}" for name, value in values.items())
     recipe.write_text(f"{text}\n[test_top1]\n1 = 40.0\n")
-    repeated = make_plan(SearchOptions(recipe=recipe, results=str(tmp_path)))
+    repeated = make_plan(recipe=recipe, results=str(tmp_path))
     continue_or_refuse(store, repeated, DATA, fresh=False)
     continue_or_refuse(store, plan, DATA, fresh=False)  # and the search goes on
 
@@ -149,7 +149,7 @@ def test_a_recipe_is_run_beside_the_search_of_another_task(tmp_path: Path) -> No
 def test_rows_without_a_note_of_their_search_are_refused(tmp_path: Path) -> None:
     store = ResultsStore(str(tmp_path))
     store.write_run(run_row(TRIALS[0]))
-    with pytest.raises(PlanError, match=r"search-demo\.json, which says how .* is gone; put it"):
+    with pytest.raises(OptionError, match=r"search-demo\.json, which says how .* is gone; put it"):
         continue_or_refuse(store, options_of(tmp_path), DATA, fresh=False)
 
 
@@ -160,7 +160,7 @@ def test_fresh_takes_the_tasks_that_are_named(tmp_path: Path) -> None:
     Driver(tmp_path, **both).run_all({})
     kept = ["demo-location-final-seed1", "demo-location-search-0000"]
     other = options_of(tmp_path, **(both | {"tasks": "digits", "epochs": 7}))
-    with pytest.raises(PlanError, match=r"^--epochs: "):  # location's stay, and had 10
+    with pytest.raises(OptionError, match=r"^--epochs: "):  # location's stay, and had 10
         continue_or_refuse(store, other, DATA, fresh=True)
     assert len(store.run_ids()) == 4
     one = options_of(tmp_path, **(both | {"tasks": "digits"}))

@@ -18,7 +18,7 @@ from power import Disk, cutting
 from rows import epoch_row, run_row
 
 from sa2vp.results.store import ResultsStore
-from sa2vp.tuning.options import SearchOptions, make_plan
+from sa2vp.tuning.planning import make_plan
 from sa2vp.tuning.record import RunRecord
 from sa2vp.tuning.study_file import KeepStudies
 
@@ -41,7 +41,7 @@ def fill(results: Path) -> None:
 
 
 def open_studies(results: Path) -> KeepStudies:
-    plan = make_plan(SearchOptions(suite="demo", tasks="digits", results=str(results), epochs=10))
+    plan = make_plan(suite="demo", tasks="digits", results=str(results), epochs=10)
     store = ResultsStore(str(results))
     return KeepStudies(plan, RunRecord(store, "demo"), store)
 

@@ -1,0 +1,168 @@
+"""What ``sa2vp search`` does with a plan: look at the data, open the results, then run.
+
+PyTorch, timm and Ray are imported last, where they are needed: refusals come first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+
+from rich.table import Table
+
+from sa2vp.cli.counting import counting
+from sa2vp.cli.terminal import INTERRUPTED, console, remarks
+from sa2vp.config import OPTIONS, SearchConfig
+from sa2vp.data.download import download_missing
+from sa2vp.data.errors import DataError
+from sa2vp.data.images.cache import CachePlan
+from sa2vp.options import OptionError
+from sa2vp.results.schema import RunRow
+from sa2vp.tuning.plan import SearchPlan
+from sa2vp.tuning.plan_data import (
+    PlanData,
+    check_data,
+    decode_images,
+    describe_caches,
+    plan_caches,
+)
+from sa2vp.tuning.session import Session, open_session
+
+NOT_FINISHED = "Not finished. The same command continues it."
+
+
+def carry_out(plan: SearchPlan, given: Collection[str]) -> int:
+    """Run a plan, or only say what it takes; give the exit code.
+
+    Args:
+        plan: what to do.
+        given: names of the options that were given.
+
+    Raises:
+        OptionError: the data, the results or the cluster do not fit; nothing was started.
+        OSError: a disk is full, say.
+    """
+    if plan.config.dry_run:
+        console.print(options_table(plan.config, given))
+    if plan.config.download:
+        fetch_data(plan)
+    data, caches = look_at_data(plan)
+    check_recipe(plan, data)
+    if plan.config.dry_run:
+        show_estimate(plan, data)
+        return 0
+    session = open_results(plan, data)
+    with counting("images decoded") as progress:
+        decode_images(caches, progress)
+    return run_session(session)
+
+
+def options_table(config: SearchConfig, given: Collection[str]) -> Table:
+    """Lay out every option that has a value, and where the value is from."""
+    table = Table("option", "value", "from", "", title="Options")
+    for name, value in config.values().items():
+        if value in (None, False):
+            continue
+        one = OPTIONS[name]
+        source = "given" if name in given else "default"
+        table.add_row(one.flag, str(value), source, one.option.role.value)
+    return table
+
+
+def fetch_data(plan: SearchPlan) -> None:
+    """Download the datasets that are missing and can be.
+
+    Raises:
+        OptionError: a download fails.
+    """
+    if plan.config.data_dir is None:
+        return
+    try:
+        download_missing(plan.task_rows, plan.config.data_dir.resolve(), console.print)
+    except DataError as error:
+        raise OptionError("--download", str(error)) from error
+
+
+def look_at_data(plan: SearchPlan) -> tuple[PlanData, list[CachePlan]]:
+    """Check the tasks' data; print the whole report for a dry run, else what is to be decoded.
+
+    Returns:
+        What the data is, and what is still to be decoded.
+
+    Raises:
+        OptionError: the data has problems.
+    """
+    with counting("images checked") as progress:
+        data = check_data(plan, progress, console if plan.config.dry_run else None)
+    caches = plan_caches(plan)
+    if caches:
+        console.print(describe_caches(caches))
+    return data, caches
+
+
+def check_recipe(plan: SearchPlan, data: PlanData) -> None:
+    """Refuse to repeat a recipe's runs on other data or other weights.
+
+    Raises:
+        OptionError: names the option.
+    """
+    if plan.recipe is None:
+        return
+    plan.recipe.check_data(data.fingerprints[plan.recipe.task])
+    from sa2vp.tuning.backbone_checks import fingerprint_of  # noqa: PLC0415
+
+    plan.recipe.check_backbone(fingerprint_of(plan.config))
+
+
+def show_estimate(plan: SearchPlan, data: PlanData) -> None:
+    """Print what the plan will take."""
+    from sa2vp.tuning.estimate import as_table, estimate_plan  # noqa: PLC0415
+
+    rate = plan.config.images_per_second
+    console.print(as_table(estimate_plan(plan, data)))
+    console.print(
+        f"Estimated from {rate:g} training images a second."
+        if rate
+        else "Estimated from a short step on this machine, in float32."
+    )
+
+
+def open_results(plan: SearchPlan, data: PlanData) -> Session:
+    """Open the results folder, or refuse to mix another search with this one.
+
+    Raises:
+        OptionError: the folder holds something else.
+    """
+    session = open_session(plan, data, say=remarks.print)
+    if session.set_aside:
+        console.print(
+            f"--fresh: {session.set_aside} earlier runs are now in {plan.config.results}/superseded"
+        )
+    return session
+
+
+def run_session(session: Session) -> int:
+    """Run the plan; return the exit code."""
+    from sa2vp.tuning.search import search  # noqa: PLC0415
+
+    results = session.plan.config.results
+    outcome = search(session, console)
+    failed = outcome.record.failed()
+    for row in failed:
+        remarks.print(f"failed: {row.run_id}: {row.reason}")
+    if failed:
+        remarks.print(f"Whole tracebacks: error.txt in the runs' folders under {results}/tune")
+    if not outcome.finished:
+        remarks.print(NOT_FINISHED)
+        return INTERRUPTED
+    if session.plan.recipe is not None:
+        show_matches(outcome.record.of(session.plan.recipe.task, "final"))
+    console.print(f"The tables: python reproduce_tables.py --results {results}")
+    return 1 if failed else 0
+
+
+def show_matches(runs: Iterable[RunRow]) -> None:
+    """Say of each run that repeats another whether it reached the same."""
+    for row in runs:
+        if row.matched is not None and row.test_top1 is not None:
+            same = "as" if row.matched else f"not {row.expected_test_top1:.2f} as"
+            console.print(f"{row.run_id}: test top-1 {row.test_top1:.2f}, {same} in the recipe")

@@ -1,0 +1,277 @@
+"""Every option of a search, said once: name, type, default, check, help and role.
+
+The command line, the plan, what a recipe decides, what a search must not be mixed with, and the
+refusals are made from these fields. Field names are what results and recipes know options by.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+
+from sa2vp.limits import MAX_IMAGE_SIZE, MAX_PER_TRIAL, MAX_SEED
+from sa2vp.options import Declared, Known, Option, Options, Role, declared
+from sa2vp.suites import DEMO, SUITES, Suite
+from sa2vp.training.settings import PRECISIONS
+from sa2vp.tuning.rungs import REDUCTION_FACTOR, grace_epochs, rungs
+from search_spaces.kinds import MAX_COUNT
+
+WEIGHT_DECAY = 1e-4
+PUBLISHED_DROPOUT = 0.1
+DROPOUT = {"demo": 0.0}
+"""By backbone, where not the published rate: one 96 channels wide has nothing to spare."""
+
+TASKS = "What is searched"
+PROTOCOL = "How it is searched"
+TRAINING = "How runs train"
+FILES = "Data and results"
+RESOURCES = "What runs are computed on"
+COMMAND = "This command"
+
+
+def _reachable(path: str | Path) -> str | Path:
+    """Give a path back that a file system can follow; URIs are passed over.
+
+    Raises:
+        ValueError: the name is too long, links form a circle, and so on.
+    """
+    if "://" not in str(path):
+        try:
+            Path(path).expanduser().resolve().exists()
+        except (OSError, RuntimeError) as error:
+            raise ValueError(getattr(error, "strerror", None) or str(error)) from error
+    return path
+
+
+def _suite_of(data: Mapping[str, Any]) -> Suite:
+    """Give the suite that other options' defaults are read from; any, where it was refused."""
+    return SUITES.get(data.get("suite", ""), DEMO)
+
+
+Count = Annotated[int, Field(ge=1, le=MAX_COUNT)]
+Reachable = AfterValidator(_reachable)
+
+
+class TrainingOptions(BaseModel):
+    """How runs train, apart from what is searched."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    dropout: float = Field(
+        PUBLISHED_DROPOUT,
+        ge=0,
+        lt=1,
+        description="Rate while training; 0 on the demo backbone.",
+    )
+    weight_decay: float = Field(WEIGHT_DECAY, ge=0, description="Weight decay, on matrices only.")
+
+
+class SearchConfig(BaseModel):
+    """The options of a search, checked; what depends on the suite or backbone is filled in."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    suite: Annotated[
+        str,
+        AfterValidator(Known("suite", tuple(SUITES))),
+        Option(f"{', '.join(SUITES)}.", TASKS, Role.EXTENT, "NAME"),
+    ]
+    tasks: Annotated[
+        str | None, Option("Some of the suite's tasks. Default: all.", TASKS, Role.EXTENT, "A,B")
+    ] = None
+    backbone: Annotated[
+        str,
+        Option("demo, vit-b16, swin-b or timm's. Default: the suite's.", TASKS, Role.IDENTITY,
+               "NAME"),
+    ] = Field(
+        default_factory=lambda data: _suite_of(data).backbone
+    )  # fmt: skip
+    checkpoint: Annotated[
+        Path | None,
+        Reachable,
+        Option("The backbone's weights: .npz, .pth, .safetensors.", TASKS, Role.DATA, "FILE"),
+    ] = None
+    image_size: Annotated[
+        int | None,
+        Field(ge=1, le=MAX_IMAGE_SIZE),
+        Option("Pixels a side. Default: the backbone's.", TASKS, Role.IDENTITY, "N"),
+    ] = None
+    fusion: Annotated[
+        str,
+        Option("exact, or acc: the authors' other variant.", TASKS, Role.IDENTITY, "NAME"),
+    ] = "exact"
+    spaces: Annotated[
+        Path | None,
+        Option("Your own search spaces, a TOML file.", TASKS, Role.IDENTITY, "FILE"),
+    ] = None
+    recipe: Annotated[
+        Path | None,
+        Option("Retrain what reproduce_tables.py --recipes wrote.", TASKS, Role.DATA, "FILE"),
+    ] = None
+
+    trials: Annotated[Count, Option("Settings tried per task.", PROTOCOL, Role.EXTENT, "N")] = 12
+    epochs: Annotated[
+        Count,
+        Option("Epochs of a full run. Default: the suite's.", PROTOCOL, Role.IDENTITY, "N"),
+    ] = Field(default_factory=lambda data: _suite_of(data).epochs)
+    seeds: Annotated[Count, Option("Final runs per task.", PROTOCOL, Role.EXTENT, "N")] = 3
+    seed: Annotated[
+        int,
+        Field(ge=0, le=MAX_SEED),
+        Option("Seed of the search.", PROTOCOL, Role.IDENTITY, "N"),
+    ] = 0
+    grace_epochs: Annotated[
+        Count,
+        Option("Before ASHA may stop a trial. Default: a fifth of all.", PROTOCOL, Role.IDENTITY,
+               "N"),
+    ] = Field(default_factory=lambda data: grace_epochs(data.get("epochs", 1)))  # fmt: skip
+    reduction_factor: Annotated[
+        float,
+        Field(ge=2, le=MAX_COUNT),
+        Option("Of the trials at a rung, ASHA keeps one in X.", PROTOCOL, Role.IDENTITY, "X"),
+    ] = REDUCTION_FACTOR
+    brackets: Annotated[
+        Count,
+        Option("Of ASHA, each beginning a rung later than the last.", PROTOCOL, Role.IDENTITY, "N"),
+    ] = 1
+    confirm: Annotated[
+        int,
+        Field(ge=0, le=MAX_COUNT),
+        Option("Retrain the K best trials, choose by their means.", PROTOCOL, Role.EXTENT, "K"),
+    ] = 0
+    confirm_seeds: Annotated[
+        Count, Option("How often each of them, with further seeds.", PROTOCOL, Role.EXTENT, "N")
+    ] = 2
+
+    precision: Annotated[
+        str,
+        AfterValidator(Known("precision", PRECISIONS)),
+        Option(
+            "float32, bfloat16, float16 (GPU only), or auto: bfloat16 where a GPU has it.",
+            TRAINING, Role.IDENTITY, "NAME",
+        ),
+    ] = "auto"  # fmt: skip
+    training: Annotated[TrainingOptions, Options(TRAINING, Role.IDENTITY)] = Field(
+        default_factory=dict, validate_default=True
+    )
+
+    data_dir: Annotated[
+        Path | None,
+        Reachable,
+        Option("The datasets, or your own; the demo needs none.", FILES, Role.DATA, "DIR"),
+    ] = None
+    cache_dir: Annotated[
+        Path | None,
+        Reachable,
+        Option("For decoded images. Default: your cache folder.", FILES, Role.DATA, "DIR"),
+    ] = None
+    no_cache: Annotated[
+        bool, Option("Keep none: decode images in every epoch.", FILES, Role.DATA)
+    ] = False
+    download: Annotated[
+        bool, Option("First fetch what is missing and torchvision has.", FILES, Role.DATA)
+    ] = False
+    results: Annotated[
+        str,
+        Reachable,
+        Option("Where results go: a path or URI.", FILES, Role.DATA, "DIR"),
+    ] = "results"
+
+    workers_per_trial: Annotated[
+        int,
+        Field(ge=1, le=MAX_PER_TRIAL),
+        Option("Workers that share each trial's batches.", RESOURCES, Role.PLACEMENT, "N"),
+    ] = 1
+    cpus_per_trial: Annotated[
+        float,
+        Field(gt=0, le=MAX_PER_TRIAL),
+        Option("CPU cores per trial, or per worker of it.", RESOURCES, Role.PLACEMENT, "X"),
+    ] = 1.0
+    gpus_per_trial: Annotated[
+        float | None,
+        Field(ge=0, le=MAX_PER_TRIAL),
+        Option(
+            "GPUs per trial, or a fraction, or per worker. Default: 1 if there is one.",
+            RESOURCES, Role.PLACEMENT, "X",
+        ),
+    ] = None  # fmt: skip
+    address: Annotated[
+        str | None,
+        Option("A Ray cluster: auto, ray://... Default: a local one.", RESOURCES, Role.PLACEMENT,
+               "ADDRESS"),
+    ] = None  # fmt: skip
+
+    fresh: Annotated[
+        bool,
+        Option("Start over; earlier runs are set aside, not deleted.", COMMAND, Role.DISPLAY),
+    ] = False
+    retry_failed: Annotated[bool, Option("Take failed runs up again.", COMMAND, Role.DISPLAY)] = (
+        False
+    )
+    dry_run: Annotated[
+        bool, Option("Check the options, print the plan and stop.", COMMAND, Role.DISPLAY)
+    ] = False
+    images_per_second: Annotated[
+        float | None,
+        Field(gt=0),
+        Option("For --dry-run: what a trial trains. Default: measured here.", COMMAND,
+               Role.DISPLAY, "X"),
+    ] = None  # fmt: skip
+    verbose: Annotated[bool, Option("Let Ray write to the terminal.", COMMAND, Role.DISPLAY)] = (
+        False
+    )
+
+    @field_validator("training", mode="before")
+    @classmethod
+    def _by_backbone(cls, given: Any, info: ValidationInfo) -> Any:
+        """Fill in what the backbone decides."""
+        rate = DROPOUT.get(info.data.get("backbone", ""))
+        return given if rate is None else {"dropout": rate, **given}
+
+    @field_validator("brackets")
+    @classmethod
+    def _begin_apart(cls, brackets: int, info: ValidationInfo) -> int:
+        """Refuse brackets that have no rung to begin at; the last that has none stops no trial."""
+        names = ("epochs", "grace_epochs", "reduction_factor")
+        if not info.data.keys() >= set(names):
+            return brackets  # one of them is refused already
+        epochs, grace, factor = (info.data[name] for name in names)
+        most = 1 + len(rungs(epochs, grace, factor))
+        if brackets > most:
+            raise ValueError(
+                f"must be {most} or less, got {brackets}: of {epochs} epochs, with "
+                f"{grace} of grace, no more begin a rung apart"
+            )
+        return brackets
+
+    def values(self) -> dict[str, Any]:
+        """Give every option's value by name, as plain JSON values."""
+        values = self.model_dump(mode="json")
+        training: dict[str, Any] = values.pop("training")
+        return values | training
+
+    def identity(self) -> dict[str, Any]:
+        """Give what all runs of a search share, by option, as plain JSON values.
+
+        What only the cluster can tell is left out: the precision of ``auto`` and the backbone's own
+        image size. So are files, of which the content counts: who reads them compares that.
+        """
+        return {
+            name: value
+            for name, value in self.values().items()
+            if OPTIONS[name].option.role is Role.IDENTITY
+            and value not in (None, "auto")
+            and not isinstance(getattr(self, name, None), Path)
+        }
+
+
+OPTIONS: Mapping[str, Declared] = declared(SearchConfig)
+"""Every option by name."""
+
+DECIDED = frozenset(
+    name for name, one in OPTIONS.items() if one.option.role in (Role.IDENTITY, Role.EXTENT)
+)
+"""The options that a recipe decides."""

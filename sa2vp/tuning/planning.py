@@ -1,0 +1,83 @@
+"""Makes a plan of a search from options, all checked before Ray or any backbone is started."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from sa2vp.config import DECIDED, OPTIONS, SearchConfig
+from sa2vp.options import OptionError, checked
+from sa2vp.suites import SUITES
+from sa2vp.tuning.plan import SearchPlan
+from sa2vp.tuning.plan_checks import (
+    check_data_dir,
+    check_precision,
+    check_workers,
+    choose_tasks,
+    own_spaces,
+)
+from sa2vp.tuning.recipe import Recipe, read_recipe
+
+
+def make_plan(**given: Any) -> SearchPlan:
+    """Check every option and fill in what the suite, the backbone or a recipe decides.
+
+    Args:
+        given: options by the names of the fields of :class:`~sa2vp.config.SearchConfig`, their
+            values also as typed.
+
+    Raises:
+        OptionError: names the first option that cannot be followed.
+    """
+    recipe = None if given.get("recipe") is None else read_recipe(Path(given["recipe"]))
+    config = checked(SearchConfig, given if recipe is None else _with_recipe(given, recipe))
+    if recipe is not None:
+        config = config.model_copy(update={"trials": 0})
+    check_data_dir(config)
+    tasks = choose_tasks(config)
+    if recipe is not None and [task.name for task in tasks] != [recipe.task]:
+        raise OptionError("--recipe", f"task: {recipe.task!r} is no name of one task")
+    plan = SearchPlan(
+        config=config,
+        task_rows=tasks,
+        spaces={} if config.spaces is None else own_spaces(config.spaces, config.suite, tasks),
+        recipe=recipe,
+    )
+    check_precision(config.precision, config.gpus_per_trial)
+    check_workers(plan)
+    return replace(plan, input_size=_input_size(config))
+
+
+def _input_size(config: SearchConfig) -> int | None:
+    """Look at the backbone, which is slow to import, last and only where there is a doubt.
+
+    Returns:
+        The height and width of its input in pixels; None where it was not looked at.
+
+    Raises:
+        OptionError: names the option that does not fit.
+    """
+    checkpoint = config.checkpoint
+    if checkpoint is not None and not checkpoint.is_file():
+        raise OptionError("--checkpoint", f"no such file: {checkpoint}")
+    suite = SUITES[config.suite]
+    asked = (config.backbone, checkpoint, config.image_size, config.fusion)
+    if suite.brings_images and asked == (suite.backbone, None, None, "exact"):
+        return None  # no option says anything of the backbone, and no image is resized to its input
+    from sa2vp.tuning.backbone_checks import check_backbone  # noqa: PLC0415
+
+    return check_backbone(config)
+
+
+def _with_recipe(given: Mapping[str, Any], recipe: Recipe) -> dict[str, Any]:
+    """Fill in what a recipe decides.
+
+    Raises:
+        OptionError: it is given beside the recipe; names the first such option.
+    """
+    beside = next((name for name in given if name in DECIDED), None)
+    if beside is not None:
+        raise OptionError(OPTIONS[beside].flag, "the recipe decides it; leave it out")
+    return {**given, **recipe.options()}
