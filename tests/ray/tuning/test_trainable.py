@@ -2,30 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-import ray
-from ray import tune
 from ray.tune.result import SHOULD_CHECKPOINT
 from small_memory import GPU_ERROR, SmallMemory
 from trials import config, manifest_of
 
-from sa2vp.models import load_backbone
 from sa2vp.training.checkpoint import ARRAYS_FILE
-from sa2vp.tuning.shared_backbone import share_backbone
 from sa2vp.tuning.trainable import SA2VPTrainable, threads_for
-
-
-@pytest.fixture(scope="module")
-def trainable() -> Iterator[type[SA2VPTrainable]]:
-    """The trainable with the demo's backbone, from an object store."""
-    ray.init(num_cpus=1, log_to_driver=False, include_dashboard=False)
-    yield tune.with_parameters(SA2VPTrainable, backbone=share_backbone(load_backbone("demo")))
-    ray.shutdown()
 
 
 def without_times(result: dict[str, Any]) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Every published model against what the published code computes (tests/golden/*.npz).
 
-``pytest tests/models/test_golden.py --log-cli-level=INFO`` prints how close they come, and how much
-of the fusions' output training drops, which these files, of evaluation mode, cannot tell.
+``pytest tests/unit/models/test_golden.py --log-cli-level=INFO`` prints how close they come, and how
+much of the fusions' output training drops, which these files, of evaluation mode, cannot tell.
 """
 
 from __future__ import annotations
