@@ -77,8 +77,8 @@ class KillWorker(tune.Callback):
 
 
 def test_a_stopped_trial_leaves_no_worker_and_no_resources_behind(tmp_path: Path) -> None:
-    asha = PerTaskASHA(["digits"], epochs=3)
-    asha.replay("digits", [epoch_row("demo-digits-search-0000", 1, 100.0)])
+    asha = PerTaskASHA(["photos"], epochs=3)
+    asha.replay("photos", [epoch_row("custom-photos-search-0000", 1, 100.0)])
     seen: list[int] = []
 
     class Look(tune.Callback):
