@@ -22,7 +22,7 @@ settings.load_profile("without a clock")
 torch.set_num_threads(1)  # two workers of pytest-xdist, of a thread each, fill two cores
 
 
-class ByFile(LoadScopeScheduling):  # type: ignore[misc]
+class ByFile(LoadScopeScheduling):
     """Gives a worker a file of unit tests at a time, and one worker all tests with a cluster."""
 
     def _split_scope(self, nodeid: str) -> str:
