@@ -108,7 +108,7 @@ class Steps:
     Attributes:
         outputs: before the first step, in the order of OUTPUTS.
         gradients: of the first step, by parameter.
-        losses: of each step.
+        losses: before each step and after the last.
     """
 
     outputs: tuple[torch.Tensor, ...]
@@ -123,9 +123,12 @@ def steps(loaded: SA2VP) -> Steps:
     with torch.no_grad():
         features = model.forward_features(images)
     seen = []
-    for step in range(3):
+    for step in range(4):
         logits = model(images)
         loss = sa2vp_loss(logits, closed_form.TARGETS)
+        seen.append(loss.item())
+        if step == 3:
+            break
         optimizer.zero_grad()
         loss.backward()
         if step == 0:
@@ -134,7 +137,6 @@ def steps(loaded: SA2VP) -> Steps:
                 name: None if parameter.grad is None else parameter.grad.clone()
                 for name, parameter in model.named_parameters()
             }
-        seen.append(loss.item())
         optimizer.step()
     return Steps(outputs, gradients, seen)
 
