@@ -10,14 +10,17 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from command_line import INTERRUPTED, counting, refuse, remarks, run
+from sa2vp.data.download import download_missing
+from sa2vp.data.errors import DataError
 from sa2vp.printing import Console
+from sa2vp.suites import SUITES
 from sa2vp.tuning.errors import PlanError
 from sa2vp.tuning.options import SearchOptions, make_plan
 from sa2vp.tuning.plan import SearchPlan
 from sa2vp.tuning.rungs import REDUCTION_FACTOR
 
 if TYPE_CHECKING:
-    from sa2vp.data.cache import CachePlan
+    from sa2vp.data.images.cache import CachePlan
     from sa2vp.results.schema import RunRow
     from sa2vp.tuning.plan_data import PlanData
     from sa2vp.tuning.session import Session
@@ -38,9 +41,7 @@ app = typer.Typer(add_completion=False)
 @app.command()
 def main(
     context: typer.Context,
-    suite: Annotated[
-        str | None, typer.Option(metavar="NAME", help="demo, fgvc, vtab-1k, hta, custom.")
-    ] = None,
+    suite: Annotated[str | None, typer.Option(metavar="NAME", help=f"{', '.join(SUITES)}.")] = None,
     tasks: Annotated[
         str | None, typer.Option(metavar="A,B", help="Some of the suite's tasks. Default: all.")
     ] = None,
@@ -225,9 +226,6 @@ def fetch_data(plan: SearchPlan) -> None:
     Raises:
         PlanError: a download fails.
     """
-    from sa2vp.data.download import download_missing  # noqa: PLC0415 - seldom needed
-    from sa2vp.data.listing import DataError  # noqa: PLC0415
-
     if plan.data.data_dir is None:
         return
     try:

@@ -7,7 +7,7 @@ import json
 import re
 from itertools import pairwise
 
-from sa2vp.data.tasks import SUITES
+from sa2vp.suites import SUITES
 
 MOST_BYTES = 150
 """Of a name; file systems take 255, the suffix included."""

@@ -7,11 +7,14 @@ import pandas as pd
 from analysis.layout import Column, Table
 from analysis.paper import method_table, setting_table, stated_means
 from analysis.published import BACKBONE_NAMES, checked_note, read_author_settings
+from sa2vp.suites import SUITES
 
 BACKBONES = {"vit-b16": "vit_b16_in21k", "swin-b": "swin_b_in22k"}
 """The search's names for the paper's backbones, and those of the published numbers."""
 
-METHOD_TABLES = (("fgvc", "vit-b16"), ("vtab-1k", "vit-b16"), ("vtab-1k", "swin-b"))
+METHOD_TABLES = tuple(
+    (suite.name, backbone) for suite in SUITES.values() for backbone in suite.published_on
+)
 """Suites and backbones of which the paper has such a table, and its numbers are at hand."""
 
 _PART_NOTE = (

@@ -173,7 +173,7 @@ def published_tables() -> list[Table]:
     accuracy, stated = read_accuracy(), read_group_means()
     methods = (paper_table(*which, accuracy, stated) for which in METHOD_TABLES)
     tables = [table for table in methods if table is not None]
-    for benchmark in ("fgvc", "vtab-1k"):
+    for benchmark in dict.fromkeys(suite for suite, _ in METHOD_TABLES):
         rows = sa2vp_accuracy(accuracy, benchmark)
         caption = f"Test top-1 in percent. Source: {_listed(rows['source'])}."
         title = f"Published SA2VP on {benchmark}, ViT-B/16"

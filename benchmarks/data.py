@@ -31,11 +31,11 @@ from torch.utils.data import DataLoader
 from torchvision import transforms
 from torchvision.datasets import ImageFolder
 
-from sa2vp.data.cache import make_cache, open_cache, plan_cache
-from sa2vp.data.cached_images import CachedImages
-from sa2vp.data.listing import FolderSource
-from sa2vp.data.resizing import Resizing
-from sa2vp.data.transforms import Normalise
+from sa2vp.data.images.batches import CachedImages
+from sa2vp.data.images.cache import make_cache, open_cache, plan_cache
+from sa2vp.data.images.decode import Resizing
+from sa2vp.data.images.normalise import Normalise
+from sa2vp.data.images.source import FolderSource
 from sa2vp.printing import Console
 
 BATCH = 64

@@ -12,10 +12,10 @@ from typing import Annotated
 import torch
 import typer
 
-from sa2vp.data.tasks import suite_tasks
 from sa2vp.models import load_backbone
 from sa2vp.results.schema import RunRow
 from sa2vp.results.store import ResultsStore
+from sa2vp.suites import suite_tasks
 from sa2vp.training.build import build_run
 from sa2vp.tuning.plan import PUBLISHED_DROPOUT
 from sa2vp.tuning.protocol import run_settings

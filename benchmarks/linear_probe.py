@@ -18,20 +18,19 @@ import torch
 import typer
 from timm.models.vision_transformer import VisionTransformer
 
-from sa2vp.data.examples import TensorExamples
-from sa2vp.data.loading import load_task
-from sa2vp.data.splits import Split
-from sa2vp.data.tasks import Task, suite_tasks
-from sa2vp.data.transforms import Normalise
+from sa2vp.data.images.batches import TensorExamples
+from sa2vp.data.images.normalise import Normalise
+from sa2vp.data.readers.base.decoded import Split
+from sa2vp.data.readers.demo import load_task
 from sa2vp.models import load_backbone
 from sa2vp.models.linear_probe import LinearProbe, class_token_features
 from sa2vp.results.schema import EpochRow, Phase, RunRow
 from sa2vp.results.store import ResultsStore
+from sa2vp.suites import SUITES, Task, suite_tasks
 from sa2vp.training.build import input_size
 from sa2vp.training.generators import seed_everything
 from sa2vp.training.run import TrainingRun
 from sa2vp.training.settings import RunSettings
-from sa2vp.tuning.options import DEFAULT_EPOCHS
 from sa2vp.tuning.plan import WEIGHT_DECAY
 from sa2vp.tuning.provenance import gather_provenance
 
@@ -52,7 +51,7 @@ def main(
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     store, frozen = ResultsStore(results), load_backbone(backbone).requires_grad_(False)
     for task in suite_tasks(suite):
-        probe = TaskProbe(task, backbone, frozen, store, DEFAULT_EPOCHS[suite])
+        probe = TaskProbe(task, backbone, frozen, store, SUITES[suite].epochs)
         probe.search_and_test(trials, seeds)
 
 

@@ -23,13 +23,12 @@ import typer
 from optuna.samplers import RandomSampler
 from rich.progress import track
 
-from sa2vp.data.tasks import suite_tasks
 from sa2vp.files import replacing
 from sa2vp.models import load_backbone
+from sa2vp.suites import SUITES, suite_tasks
 from sa2vp.training.build import build_run
 from sa2vp.training.settings import SA2VPSettings
 from sa2vp.tuning.distributions import for_optuna
-from sa2vp.tuning.options import DEFAULT_EPOCHS
 from sa2vp.tuning.plan import WEIGHT_DECAY
 from search_spaces import SPACES
 
@@ -82,7 +81,7 @@ def with_more_seeds(
     wanted: list[Recording], recorded: pd.DataFrame, best: int, seeds: int
 ) -> Iterator[Recording]:
     """Repeat each task's best settings by their first seed."""
-    last = recorded[(recorded["seed"] == 0) & (recorded["epoch"] == DEFAULT_EPOCHS["demo"])]
+    last = recorded[(recorded["seed"] == 0) & (recorded["epoch"] == SUITES["demo"].epochs)]
     for task, rows in last.groupby("task"):
         numbers = set(rows.nlargest(best, "val_top1")["number"])
         for one in wanted:
@@ -96,7 +95,7 @@ def train(recording: Recording) -> list[dict[str, Any]]:
     (task,) = suite_tasks("demo", [recording.task])
     settings = SA2VPSettings(
         **recording.setting, dropout=0.0, weight_decay=WEIGHT_DECAY,
-        epochs=DEFAULT_EPOCHS["demo"], seed=recording.seed,
+        epochs=SUITES["demo"].epochs, seed=recording.seed,
     )  # fmt: skip
     about = {"task": recording.task, "number": recording.number, "seed": recording.seed}
     run = build_run(task, load_backbone("demo"), settings, final=False)

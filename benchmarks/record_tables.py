@@ -43,18 +43,18 @@ from rich.table import Table
 from sklearn.ensemble import RandomForestRegressor
 from small_tasks import SMALL_TASKS, load, seed_of
 
-from sa2vp.data.examples import TensorExamples
-from sa2vp.data.splits import Split, TaskData
-from sa2vp.data.transforms import Normalise
+from sa2vp.data.images.batches import TensorExamples
+from sa2vp.data.images.normalise import Normalise
+from sa2vp.data.readers.base.decoded import Split, TaskData
 from sa2vp.models import Backbone, create_sa2vp, load_backbone
 from sa2vp.printing import Console
+from sa2vp.suites import SUITES
 from sa2vp.training.build import input_size
 from sa2vp.training.failures import NonFiniteLossError
 from sa2vp.training.generators import seed_everything
 from sa2vp.training.run import TrainingRun
 from sa2vp.training.settings import SA2VPSettings
 from sa2vp.tuning.distributions import for_optuna
-from sa2vp.tuning.options import DEFAULT_EPOCHS
 from sa2vp.tuning.plan import WEIGHT_DECAY
 from search_spaces import Choice, LogUniform, Range
 
@@ -81,7 +81,7 @@ OTHERS_REPEATED = 10
 SEEDS = 3
 """Of the configurations that are repeated, in all."""
 
-EPOCHS = DEFAULT_EPOCHS["demo"]
+EPOCHS = SUITES["demo"].epochs
 LONGER_EPOCHS = 24
 LONGER = ("orientation", "count", "photos")
 """Tasks that are also recorded with the longer schedule."""

@@ -23,10 +23,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import typer
 
-from sa2vp.data.tasks import suite_tasks
 from sa2vp.printing import Console
 from sa2vp.results.packing import ROWS_PER_GROUP, RUNS_PER_FILE
 from sa2vp.results.schema import EPOCH_SCHEMA, PREDICTION_SCHEMA, RUN_SCHEMA
+from sa2vp.suites import suite_tasks
 
 ROOT = Path(__file__).parents[1]
 PLACES = [

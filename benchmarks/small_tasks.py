@@ -19,17 +19,15 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from sa2vp.data.custom import list_custom
-from sa2vp.data.decoding import decode
-from sa2vp.data.demo import LOCATION_SHAPES, TRAIN_SIZE, VAL_SIZE
-from sa2vp.data.listing import SplitList
-from sa2vp.data.loading import load_task
-from sa2vp.data.resizing import Resizing
-from sa2vp.data.splits import Split, TaskData
+from sa2vp.data.images.decode import Resizing, decode
+from sa2vp.data.readers.base import SplitList
+from sa2vp.data.readers.base.decoded import Split, TaskData
+from sa2vp.data.readers.demo import LOCATION_SHAPES, TRAIN_SIZE, VAL_SIZE, load_task
 from sa2vp.data.sprites import IMAGE_SIZE, render
-from sa2vp.data.tasks import suite_tasks
 from sa2vp.models.demo.drawings import Draughtsman
 from sa2vp.models.demo.pretrain import SHAPES_SEED
 from sa2vp.models.demo.shapes import shape_fields
+from sa2vp.suites import suite_tasks
 
 DRAWN = TRAIN_SIZE + VAL_SIZE
 Grey = NDArray[np.uint8]

@@ -1,1 +1,1 @@
-"""Tasks and their images."""
+"""The images of tasks: ``readers`` lists them by format, ``images`` decodes and batches them."""

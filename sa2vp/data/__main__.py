@@ -10,10 +10,13 @@ import typer
 from rich.table import Table
 
 from command_line import counting, refuse, run
-from sa2vp.data.listing import DataError
+from sa2vp.data.check import check_task, print_reports
+from sa2vp.data.custom import custom_task
+from sa2vp.data.download import download_missing
+from sa2vp.data.errors import DataError
 from sa2vp.data.options import DataOptions
-from sa2vp.data.tasks import SUITES, TASKS, Task, suite_tasks
 from sa2vp.printing import Console
+from sa2vp.suites import SUITES, TASKS, Task, suite_tasks
 
 console = Console()
 app = typer.Typer(add_completion=False)
@@ -46,8 +49,6 @@ def download(
 ) -> int:
     """Download what is missing and torchvision can fetch: six of the HTA tasks."""
     found = find_tasks(suite, task_names, data_dir)
-    from sa2vp.data.download import download_missing  # noqa: PLC0415 - as below
-
     download_missing(found, data_dir, console.print)
     return 0
 
@@ -65,16 +66,12 @@ def check(
 ) -> int:
     """Check lists, labels, overlaps and every image of a suite's tasks."""
     found = find_tasks(suite, task_names, data_dir)
-    if suite != "demo" and (data_dir is None or not data_dir.exists()):
+    if not SUITES[suite].brings_images and (data_dir is None or not data_dir.exists()):
         raise DataError(f"--data-dir: no such folder: {data_dir}")
     options = DataOptions(
         data_dir=None if data_dir is None else str(data_dir.resolve()),
         cache_dir=None if cache_dir is None else str(cache_dir.absolute()),
     )
-    # Pandas and Pillow are slow to import: refusals come first.
-    from sa2vp.data.check import check_task  # noqa: PLC0415
-    from sa2vp.data.report import print_reports  # noqa: PLC0415
-
     with counting("images checked") as progress:
         reports = {task.name: check_task(task, options, progress) for task in found}
     print_reports(console, found, reports)
@@ -87,9 +84,7 @@ def find_tasks(suite: str, names: str | None, data_dir: Path | None) -> list[Tas
     Raises:
         DataError: the suite or a task is unknown, or one's own data is malformed.
     """
-    if suite == "custom":
-        from sa2vp.data.custom import custom_task  # noqa: PLC0415 - as above
-
+    if suite in SUITES and SUITES[suite].own_data:
         if data_dir is None or not data_dir.exists():
             raise DataError(f"--data-dir: no such folder or table: {data_dir}")
         return [custom_task(data_dir)]

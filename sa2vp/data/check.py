@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
-from pathlib import Path
 
-from sa2vp.data.examination import Facts, examine
-from sa2vp.data.fingerprint import Manifest, make_manifest, manifest_of_drawn
-from sa2vp.data.listing import OUTSIDE, DataError, Listing, SplitList
-from sa2vp.data.loading import load_task
+from rich.table import Table
+
+from sa2vp.data.errors import DataError
+from sa2vp.data.fingerprint import Manifest, make_manifest
+from sa2vp.data.images.facts import Facts, examine
+from sa2vp.data.images.source import OUTSIDE
 from sa2vp.data.options import DataOptions
-from sa2vp.data.reading import read_task
-from sa2vp.data.tasks import Task
+from sa2vp.data.readers import read_task
+from sa2vp.data.readers.base import SPLITS, Listing, SplitList
+from sa2vp.printing import Console
+from sa2vp.suites import Task
 from sa2vp.text import printable
 
 SHOWN = 3
@@ -63,16 +66,14 @@ def check_task(
         options: where it lies.
         progress: called after each image.
     """
-    if task.format == "drawn":
-        return _drawn(task)
     try:
-        listing = read_task(task, Path(options.data_dir or "."))
+        listing = read_task(task, options.data_path)
         names = listing.names(tuple(listing.splits))
         facts = examine(listing.source, names, options.cache_path, progress)
     except DataError as error:
         return TaskReport(problems=[str(error)])
     return TaskReport(
-        folder=str(listing.folder),
+        folder=str(listing.folder or ""),
         images={split: len(images) for split, images in listing.splits.items()},
         classes=list(listing.classes),
         classes_in_train=len(set(listing.splits["train"].labels.tolist())),
@@ -85,15 +86,23 @@ def check_task(
     )
 
 
-def _drawn(task: Task) -> TaskReport:
-    data = load_task(task)
-    splits = {"train": data.train, "val": data.val, "test": data.test}
-    return TaskReport(
-        images={name: len(split) for name, split in splits.items()},
-        classes=[str(label) for label in range(task.num_classes)],
-        classes_in_train=len(set(data.train.labels.tolist())),
-        manifest=manifest_of_drawn(data),
-    )
+def print_reports(
+    console: Console, tasks: Sequence[Task], reports: Mapping[str, TaskReport]
+) -> None:
+    """Print a row per task, then every problem and remark in a line of its own."""
+    table = Table("task", "folder", "classes", "expected", *SPLITS, "problems")
+    for task in tasks:
+        report = reports[task.name]
+        counts = [f"{report.images[split]:,}" if report.images else "" for split in SPLITS]
+        problems = str(len(report.problems) or "")
+        found = "" if report.classes_in_train is None else str(report.classes_in_train)
+        table.add_row(task.name, report.folder, found, str(task.num_classes), *counts, problems)
+    console.print(table)
+    for task in tasks:
+        for line in reports[task.name].problems:
+            console.print(f"{task.name}: {line}", soft_wrap=True)
+        for line in reports[task.name].remarks:
+            console.print(f"{task.name}: remark: {line}", soft_wrap=True)
 
 
 def _missing_classes(task: Task, train: SplitList) -> list[str]:

@@ -7,8 +7,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from sa2vp.data.listing import Listing
-from sa2vp.data.splits import TaskData
+from sa2vp.data.readers.base import Listing
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +32,11 @@ def make_manifest(listing: Listing, digests: Mapping[str, str]) -> Manifest:
 
     Args:
         listing: of the images.
-        digests: SHA-256 of each image's content, by name.
+        digests: SHA-256 of each image's content, by name. Images that were made here have one
+            digest, which says it all.
     """
+    if listing.decoded is not None:
+        return Manifest({"all": {"contents": listing.decoded.fingerprint}})
     return Manifest(
         {
             name: {
@@ -45,11 +47,6 @@ def make_manifest(listing: Listing, digests: Mapping[str, str]) -> Manifest:
             for name, split in listing.splits.items()
         }
     )
-
-
-def manifest_of_drawn(data: TaskData) -> Manifest:
-    """Put images that were made here in short."""
-    return Manifest({"all": {"contents": data.fingerprint}})
 
 
 def what_changed(noted: Manifest, now: Manifest) -> str:

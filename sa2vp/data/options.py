@@ -24,6 +24,11 @@ class DataOptions:
     loaders: int = 1
 
     @property
+    def data_path(self) -> Path:
+        """Give the datasets' folder, as a path; that of a suite without files is not looked at."""
+        return Path(self.data_dir or ".")
+
+    @property
     def cache_path(self) -> Path | None:
         """Give the cache's folder, as a path."""
         return None if self.cache_dir is None else Path(self.cache_dir)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import torch
 
 from sa2vp.data.fingerprint import Manifest
-from sa2vp.data.opening import open_images
+from sa2vp.data.images.normalise import Normalise
 from sa2vp.data.options import DataOptions
-from sa2vp.data.tasks import Task
-from sa2vp.data.transforms import Normalise
+from sa2vp.data.run_images import open_images
 from sa2vp.models import Backbone, create_sa2vp
+from sa2vp.suites import Task
 from sa2vp.training.generators import seed_everything
 from sa2vp.training.run import TrainingRun
 from sa2vp.training.settings import SA2VPSettings

@@ -9,7 +9,7 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from sa2vp.data.examples import Examples
+from sa2vp.data.images.batches import Examples
 from sa2vp.training.distributed import Workers
 from sa2vp.training.micro_batch import MicroBatch
 from sa2vp.training.objective import sa2vp_loss

@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from sa2vp.data.examples import Examples
+from sa2vp.data.images.batches import Examples
 from sa2vp.models.learned import LearnedArrays
 from sa2vp.training.checkpoint import Checkpoint, CheckpointError
 from sa2vp.training.distributed import Workers

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sa2vp.data.options import DataOptions
-from sa2vp.data.tasks import SUITES
+from sa2vp.suites import SUITES
 from sa2vp.tuning.errors import PlanError
 from sa2vp.tuning.plan import SearchPlan
 from sa2vp.tuning.plan_checks import (
@@ -20,11 +20,6 @@ from sa2vp.tuning.plan_checks import (
 )
 from sa2vp.tuning.recipe import Recipe, read_recipe
 from sa2vp.tuning.rungs import REDUCTION_FACTOR, grace_epochs
-
-DEFAULT_EPOCHS = {"demo": 8}
-PUBLISHED_EPOCHS = 100
-DEFAULT_BACKBONE = {"demo": "demo"}
-PUBLISHED_BACKBONE = "vit-b16"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -86,15 +81,14 @@ def make_plan(options: SearchOptions) -> SearchPlan:
         cache_dir=_absolute(options.cache_dir),
         cached=options.cached,
     )
-    default = DEFAULT_EPOCHS.get(suite, PUBLISHED_EPOCHS)
-    epochs = default if options.epochs is None else options.epochs
+    epochs = SUITES[suite].epochs if options.epochs is None else options.epochs
     tasks = choose_tasks(suite, options.tasks, options.data_dir)
     plan = SearchPlan(
         suite=suite,
         task_rows=tasks,
         spaces={} if options.spaces is None else own_spaces(options.spaces, suite, tasks),
         data=data,
-        backbone=options.backbone or DEFAULT_BACKBONE.get(suite, PUBLISHED_BACKBONE),
+        backbone=options.backbone or SUITES[suite].backbone,
         checkpoint=_absolute(options.checkpoint),
         image_size=options.image_size,
         fusion=options.fusion,

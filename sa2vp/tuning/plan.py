@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from sa2vp.data.options import DataOptions
-from sa2vp.data.tasks import Task
+from sa2vp.suites import Task
 from sa2vp.tuning.recipe import Recipe
 from search_spaces import TaskSpace, remark, task_space
 

@@ -6,7 +6,9 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from sa2vp.data.tasks import Task, suite_tasks
+from sa2vp.data.custom import custom_task
+from sa2vp.data.errors import DataError
+from sa2vp.suites import SUITES, Suite, Task, suite_tasks
 from sa2vp.training.settings import PRECISIONS
 from sa2vp.tuning.errors import PlanError
 from sa2vp.tuning.limits import MAX_IMAGE_SIZE, MAX_PER_TRIAL, MAX_SEED
@@ -15,9 +17,6 @@ from sa2vp.tuning.rungs import rungs
 from search_spaces import Choice, TaskSpace
 from search_spaces.kinds import MAX_COUNT
 from search_spaces.toml_file import TomlFileError, read_spaces
-
-_NO_DOUBT = ("demo", "demo", None, None, "exact")
-"""Suite, backbone, checkpoint, image size and fusion that need no look at the backbone."""
 
 
 def check_paths(paths: Mapping[str, str | Path | None]) -> None:
@@ -44,16 +43,13 @@ def choose_tasks(suite: str, names: str | None, data_dir: Path | None) -> tuple[
     Raises:
         PlanError: a task is unknown, or the suite and ``--data-dir`` do not fit.
     """
-    _check_data_dir(suite, data_dir)
+    _check_data_dir(SUITES[suite], data_dir)
     chosen = None if names is None else [name.strip() for name in names.split(",")]
-    if suite != "custom":
+    if not SUITES[suite].own_data:
         try:
             return tuple(suite_tasks(suite, chosen))
         except ValueError as error:
             raise PlanError("--tasks", str(error)) from error
-    from sa2vp.data.custom import custom_task  # noqa: PLC0415 - pandas is slow to import
-    from sa2vp.data.listing import DataError  # noqa: PLC0415
-
     assert data_dir is not None  # noqa: S101 - for the type checker
     try:
         task = custom_task(data_dir)
@@ -71,20 +67,20 @@ def own_spaces(path: Path, suite: str, tasks: Sequence[Task]) -> dict[str, TaskS
         PlanError: names the file and line.
     """
     try:
-        known = [] if suite == "custom" else [task.name for task in suite_tasks(suite)]
+        known = [task.name for task in SUITES[suite].tasks]
         return read_spaces(path, [task.name for task in tasks], known)
     except TomlFileError as error:
         raise PlanError("--spaces", str(error)) from error
 
 
-def _check_data_dir(suite: str, data_dir: Path | None) -> None:
+def _check_data_dir(suite: Suite, data_dir: Path | None) -> None:
     if data_dir is None:
-        if suite != "demo":
-            raise PlanError("--data-dir", f"suite {suite} needs the folder of its datasets")
-    elif not (data_dir.is_dir() or (suite == "custom" and data_dir.is_file())):
+        if not suite.brings_images:
+            raise PlanError("--data-dir", f"suite {suite.name} needs the folder of its datasets")
+    elif not (data_dir.is_dir() or (suite.own_data and data_dir.is_file())):
         raise PlanError("--data-dir", f"no such folder: {data_dir}")
-    elif suite == "demo":
-        raise PlanError("--data-dir", "suite demo brings its own images; leave it out")
+    elif suite.brings_images:
+        raise PlanError("--data-dir", f"suite {suite.name} brings its own images; leave it out")
 
 
 def check_numbers(plan: SearchPlan) -> None:
@@ -195,9 +191,10 @@ def check_backbone(plan: SearchPlan, checkpoint: Path | None) -> int | None:
     """
     if checkpoint is not None and not checkpoint.is_file():
         raise PlanError("--checkpoint", f"no such file: {checkpoint}")
-    asked = (plan.suite, plan.backbone, checkpoint, plan.image_size, plan.fusion)
-    if asked == _NO_DOUBT:
-        return None
+    suite = SUITES[plan.suite]
+    asked = (plan.backbone, checkpoint, plan.image_size, plan.fusion)
+    if suite.brings_images and asked == (suite.backbone, None, None, "exact"):
+        return None  # no option says anything of the backbone, and no image is resized to its input
     from sa2vp.models import check_fusion, load_backbone  # noqa: PLC0415
     from sa2vp.models.backbones import check_backbone_name  # noqa: PLC0415
     from sa2vp.models.suitability import BackboneError, ImageSizeError  # noqa: PLC0415

@@ -7,12 +7,11 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from sa2vp.data.cache import CachePlan, make_cache
-from sa2vp.data.check import check_task
+from sa2vp.data.check import check_task, print_reports
+from sa2vp.data.errors import DataError
 from sa2vp.data.fingerprint import Manifest
-from sa2vp.data.listing import DataError
-from sa2vp.data.preparation import missing_caches
-from sa2vp.data.report import print_reports
+from sa2vp.data.images.cache import CachePlan, make_cache
+from sa2vp.data.run_images import missing_caches
 from sa2vp.printing import Console
 from sa2vp.tuning.errors import PlanError
 from sa2vp.tuning.plan import SearchPlan

@@ -7,6 +7,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from sa2vp.suites import SUITES
 from sa2vp.tuning.errors import PlanError
 from sa2vp.tuning.limits import MAX_IMAGE_SIZE, MAX_SEED
 from search_spaces import Choice, TaskSpace
@@ -67,7 +68,7 @@ class Recipe(BaseModel):
         """
         if fingerprint != self.data_fingerprint:
             raise PlanError(
-                "--data-dir" if self.suite != "demo" else "--recipe",
+                "--recipe" if SUITES[self.suite].brings_images else "--data-dir",
                 f"the data of {self.task} is not the recipe's: its fingerprint is {fingerprint}, "
                 f"the recipe has {self.data_fingerprint}",
             )

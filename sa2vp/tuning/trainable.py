@@ -11,10 +11,10 @@ import torch
 from ray import tune
 from ray.tune.result import SHOULD_CHECKPOINT
 
+from sa2vp.data.errors import DataError
 from sa2vp.data.fingerprint import Manifest
-from sa2vp.data.listing import DataError
 from sa2vp.data.options import DataOptions
-from sa2vp.data.tasks import Task
+from sa2vp.suites import Task
 from sa2vp.training.allocator import keep_freed_memory
 from sa2vp.training.build import build_run, input_size
 from sa2vp.training.checkpoint import CheckpointError

@@ -57,7 +57,7 @@ class Card:
         last_val_top1: of the last epoch; None where the run trained on the validation split too.
         test_top1: of the last epoch.
         image_size: height and width in pixels that the backbone sees.
-        transform: of the task, as :class:`~sa2vp.data.tasks.Task` has it.
+        transform: of the task, as :class:`~sa2vp.suites.Task` has it.
     """
 
     schema_version: int = SCHEMA_VERSION

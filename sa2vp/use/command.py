@@ -13,6 +13,7 @@ from rich.progress import MofNCompleteColumn, Progress
 from rich.table import Table
 
 from command_line import counting, refuse, remarks, run
+from sa2vp.data.errors import UnreadableImageError
 from sa2vp.printing import Console
 from sa2vp.use.card import Card, read_card
 from sa2vp.use.errors import UseError
@@ -172,7 +173,6 @@ def explain(
     exported = source.load_export()
     trained = source.load_model(exported)
     # As above.
-    from sa2vp.data.decoding import UnreadableImageError  # noqa: PLC0415
     from sa2vp.use.explanation import explain as draw  # noqa: PLC0415
     from sa2vp.use.model import evaluation_input  # noqa: PLC0415
     from sa2vp.use.overlays import save_figure  # noqa: PLC0415

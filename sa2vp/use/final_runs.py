@@ -8,9 +8,9 @@ from pathlib import Path
 from ray import tune
 from torch import Tensor
 
-from sa2vp.data.tasks import CUSTOM_TRANSFORM, TASKS
 from sa2vp.results.schema import RunRow
 from sa2vp.results.store import ResultsStore, StoreError
+from sa2vp.suites import CUSTOM, SUITES
 from sa2vp.training.checkpoint import Checkpoint, CheckpointError
 from sa2vp.tuning.record import METHOD, RunRecord
 from sa2vp.tuning.session import data_file, read_json
@@ -110,9 +110,8 @@ def class_names(store: ResultsStore, row: RunRow) -> list[str] | None:
 
 
 def transform_of(row: RunRow) -> str:
-    """Tell how a run's images become the model's input; all custom tasks do so alike."""
-    transforms = [t.transform for t in TASKS if (t.suite, t.name) == (row.suite, row.task)]
-    return transforms[0] if transforms else CUSTOM_TRANSFORM
+    """Tell how a run's images become the model's input; a suite's tasks all do so alike."""
+    return SUITES.get(row.suite, CUSTOM).transform
 
 
 def _finals(rows: Sequence[RunRow]) -> list[RunRow]:

@@ -8,12 +8,11 @@ from pathlib import Path
 
 from torch import Tensor
 
-from sa2vp.data.cropping import gather_crops
-from sa2vp.data.decoding import decode
-from sa2vp.data.formats import SUFFIXES
-from sa2vp.data.listing import FolderSource
-from sa2vp.data.resizing import Resizing
-from sa2vp.data.transforms import Normalise
+from sa2vp.data.images.batches import gather_crops
+from sa2vp.data.images.decode import Resizing, decode
+from sa2vp.data.images.normalise import Normalise
+from sa2vp.data.images.pillow import SUFFIXES
+from sa2vp.data.images.source import FolderSource
 from sa2vp.use.errors import UseError
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from sa2vp.data.resizing import Resizing
+from sa2vp.data.images.decode import Resizing
 from sa2vp.models import SA2VP, Backbone, create_sa2vp, load_backbone
 from sa2vp.models.fingerprint import fingerprint
 from sa2vp.training.build import input_size

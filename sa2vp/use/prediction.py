@@ -14,7 +14,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from sa2vp.data.decoding import UnreadableImageError
+from sa2vp.data.errors import UnreadableImageError
 from sa2vp.models import SA2VP
 from sa2vp.text import for_spreadsheets
 from sa2vp.use.files import whole_file

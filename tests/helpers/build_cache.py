@@ -13,9 +13,10 @@ import sys
 import time
 from pathlib import Path
 
-from sa2vp.data.cache import open_cache
-from sa2vp.data.listing import DataError, FolderSource
-from sa2vp.data.resizing import Resizing
+from sa2vp.data.errors import DataError
+from sa2vp.data.images.cache import open_cache
+from sa2vp.data.images.decode import Resizing
+from sa2vp.data.images.source import FolderSource
 
 
 def say(line: str) -> None:

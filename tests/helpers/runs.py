@@ -13,8 +13,8 @@ from pathlib import Path
 import torch
 from tiny import make_tiny_backbone
 
-from sa2vp.data.examples import TensorExamples
-from sa2vp.data.transforms import Normalise
+from sa2vp.data.images.batches import TensorExamples
+from sa2vp.data.images.normalise import Normalise
 from sa2vp.models import create_sa2vp
 from sa2vp.models.learned import LearnedArrays
 from sa2vp.training.generators import seed_everything

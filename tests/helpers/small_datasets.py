@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 from scipy.io import savemat
 
-from sa2vp.data.tasks import Task, suite_tasks
+from sa2vp.suites import Task, suite_tasks
 
 
 def small_task(suite: str, name: str, num_classes: int = 3) -> Task:

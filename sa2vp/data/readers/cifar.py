@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from sa2vp.data.folders import find_folder
-from sa2vp.data.listing import DataError, Listing
-from sa2vp.data.readers.arrays import Labelled, check_labelled, list_arrays, together
-from sa2vp.data.readers.entries import read_bytes
-from sa2vp.data.tasks import Task
+from sa2vp.data.errors import DataError
+from sa2vp.data.readers.base import Listing, Reader, find_folder
+from sa2vp.data.readers.base.arrays import Labelled, check_labelled, list_arrays, together
+from sa2vp.data.readers.base.splits import read_bytes
+from sa2vp.suites import Task
 from sa2vp.text import one_line
 
 SIDE = 32
@@ -22,6 +22,8 @@ SIDE = 32
 
 @dataclass(frozen=True, slots=True)
 class _Layout:
+    """Names of files, and of keys in them."""
+
     train: tuple[str, ...]
     test: str
     labels: str
@@ -29,14 +31,14 @@ class _Layout:
     names: str
 
 
-LAYOUTS = {
-    "cifar10": _Layout(
+LAYOUTS = (
+    _Layout(
         tuple(f"data_batch_{number}" for number in range(1, 6)),
         "test_batch", "labels", "batches.meta", "label_names",
     ),
-    "cifar100": _Layout(("train",), "test", "fine_labels", "meta", "fine_label_names"),
-}  # fmt: skip
-"""By the task's format: files, and keys in them."""
+    _Layout(("train",), "test", "fine_labels", "meta", "fine_label_names"),
+)  # fmt: skip
+"""Of CIFAR-10 and CIFAR-100, which share no file's name."""
 
 
 def read_cifar(task: Task, data_dir: Path) -> Listing:
@@ -45,11 +47,20 @@ def read_cifar(task: Task, data_dir: Path) -> Listing:
     Raises:
         DataError: a file is missing, damaged, or pickles anything but arrays and plain values.
     """
-    folder, layout = find_folder(task, data_dir), LAYOUTS[task.format]
+    folder = find_folder(task, data_dir)
+    layout = _layout_of(folder)
     train = together([_batch(folder / name, layout, task) for name in layout.train])
     test = _batch(folder / layout.test, layout, task)
     classes = _class_names(folder / layout.about, layout, task)
     return list_arrays(folder, [*layout.train, layout.test], train, test, classes)
+
+
+def _layout_of(folder: Path) -> _Layout:
+    """Tell which CIFAR a folder holds, by any of its files."""
+    for layout in LAYOUTS:
+        if any((folder / name).exists() for name in (*layout.train, layout.test, layout.about)):
+            return layout
+    return LAYOUTS[0]  # of which each file is missed
 
 
 def _batch(path: Path, layout: _Layout, task: Task) -> Labelled:
@@ -87,3 +98,6 @@ class _ArraysOnly(pickle.Unpickler):
         if global_name not in known.get(module, ()):
             raise pickle.UnpicklingError(f"it names {module_name}.{global_name}")
         return super().find_class(module, global_name)
+
+
+READER = Reader(read_cifar)

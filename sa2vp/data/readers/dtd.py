@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from sa2vp.data.folders import find_folder
-from sa2vp.data.listing import SPLITS, DataError, FolderSource, Listing
-from sa2vp.data.readers.entries import check_name, make_split, read_text
-from sa2vp.data.tasks import Task
+from sa2vp.data.errors import DataError
+from sa2vp.data.images.source import FolderSource
+from sa2vp.data.readers.base import SPLITS, Listing, Reader, find_folder
+from sa2vp.data.readers.base.splits import check_name, make_split, read_text
+from sa2vp.suites import Task
 
 
 def read_dtd(task: Task, data_dir: Path) -> Listing:
@@ -47,3 +48,6 @@ def _entries(path: Path) -> Iterator[tuple[str, str]]:
         if not (of_class and slash and image):
             raise DataError(f"{where}: expected 'class/image.jpg', got {line!r}")
         yield check_name(f"images/{name}", where), of_class
+
+
+READER = Reader(read_dtd)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from sa2vp.data.folders import find_folder
-from sa2vp.data.listing import DataError, FolderSource, Listing
-from sa2vp.data.readers.entries import check_name, make_split, read_json_object
-from sa2vp.data.readers.held_out import hold_out
-from sa2vp.data.tasks import Task
+from sa2vp.data.errors import DataError
+from sa2vp.data.images.source import FolderSource
+from sa2vp.data.readers.base import Listing, Reader, find_folder
+from sa2vp.data.readers.base.splits import check_name, hold_out, make_split, read_json_object
+from sa2vp.suites import Task
 
 
 def read_food101(task: Task, data_dir: Path) -> Listing:
@@ -45,3 +45,6 @@ def _entries(
             raise DataError(f"{path}: the entries of {of_class} are no list of names")
         for name in names:
             yield check_name(f"images/{name}.jpg", str(path)), labels[of_class]
+
+
+READER = Reader(read_food101)

@@ -6,11 +6,11 @@ import csv
 from collections.abc import Iterator
 from pathlib import Path
 
-from sa2vp.data.folders import find_folder
-from sa2vp.data.listing import DataError, FolderSource, Listing
-from sa2vp.data.readers.entries import check_name, make_split, read_text, whole_label
-from sa2vp.data.readers.held_out import hold_out
-from sa2vp.data.tasks import Task
+from sa2vp.data.errors import DataError
+from sa2vp.data.images.source import FolderSource
+from sa2vp.data.readers.base import Listing, Reader, find_folder
+from sa2vp.data.readers.base.splits import check_name, hold_out, make_split, read_text, whole_label
+from sa2vp.suites import Task
 
 TRAINING = "GTSRB/Training"
 TESTING = "GTSRB/Final_Test/Images"
@@ -52,3 +52,6 @@ def _testing(task: Task, path: Path) -> Iterator[tuple[str, int]]:
             yield check_name(f"{TESTING}/{name}", where), whole_label(label, task, where)
     except csv.Error as error:
         raise DataError(f"{path}:{rows.line_num + 1}: no table ({error})") from error
+
+
+READER = Reader(read_gtsrb)

@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 from scipy.io import loadmat
 
-from sa2vp.data.folders import find_folder
-from sa2vp.data.listing import DataError, Listing
-from sa2vp.data.readers.arrays import Labelled, check_labelled, list_arrays
-from sa2vp.data.readers.entries import read_bytes
-from sa2vp.data.tasks import Task
+from sa2vp.data.errors import DataError
+from sa2vp.data.readers.base import Listing, Reader, find_folder
+from sa2vp.data.readers.base.arrays import Labelled, check_labelled, list_arrays
+from sa2vp.data.readers.base.splits import read_bytes
+from sa2vp.suites import Task
 from sa2vp.text import one_line
 
 FILES = ("train_32x32.mat", "test_32x32.mat")
@@ -40,3 +40,6 @@ def _read(path: Path, task: Task) -> Labelled:
         raise DataError(f"{path}: cannot be read ({one_line(error)}); download it again") from error
     digits = np.where(labels[:, 0] == 10, 0, labels[:, 0])  # MATLAB counts from 1: 10 is a zero
     return check_labelled(path, task, np.ascontiguousarray(images.transpose(3, 0, 1, 2)), digits)
+
+
+READER = Reader(read_svhn)

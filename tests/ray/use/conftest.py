@@ -8,10 +8,10 @@ import pytest
 from PIL import Image
 
 from sa2vp.data.check import check_task
-from sa2vp.data.loading import load_task
 from sa2vp.data.options import DataOptions
-from sa2vp.data.tasks import suite_tasks
+from sa2vp.data.readers.demo import load_task
 from sa2vp.results.store import ResultsStore
+from sa2vp.suites import suite_tasks
 from sa2vp.tuning.options import SearchOptions, make_plan
 from sa2vp.tuning.protocol import ProtocolSearcher
 from sa2vp.tuning.record import RunRecord

@@ -22,11 +22,11 @@ from PIL import Image
 from power import Disk, cutting
 from searches import ROOT
 
-from sa2vp.data.cache import make_cache, open_cache, plan_cache
-from sa2vp.data.decoding import UnreadableImagesError
-from sa2vp.data.every_image import in_threads
-from sa2vp.data.listing import DataError, FolderSource
-from sa2vp.data.resizing import Resizing
+from sa2vp.data.errors import DataError, UnreadableImagesError
+from sa2vp.data.images.cache import make_cache, open_cache, plan_cache
+from sa2vp.data.images.decode import Resizing
+from sa2vp.data.images.every_image import in_threads
+from sa2vp.data.images.source import FolderSource
 
 COUNT = 40
 """Images; at 256 x 334 to 384 pixels of 3 bytes about 10 MiB, or 0.01 GiB."""

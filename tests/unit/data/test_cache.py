@@ -12,11 +12,11 @@ import pytest
 from photos import position_photo, save_photos, truncate
 from PIL import Image
 
-from sa2vp.data.cache import cache_folder, open_cache, plan_cache
-from sa2vp.data.decoding import UnreadableImagesError, decode
-from sa2vp.data.examination import examine
-from sa2vp.data.listing import ArraySource, DataError, FolderSource
-from sa2vp.data.resizing import Resizing
+from sa2vp.data.errors import DataError, UnreadableImagesError
+from sa2vp.data.images.cache import cache_folder, open_cache, plan_cache
+from sa2vp.data.images.decode import Resizing, decode
+from sa2vp.data.images.facts import examine
+from sa2vp.data.images.source import ArraySource, FolderSource
 
 CROP = Resizing(32, "crop")
 
@@ -159,7 +159,7 @@ def test_without_a_home_folder_the_option_is_named(
             raise RuntimeError("could not determine the home directory")
         return Path("~/.cache/sa2vp")
 
-    monkeypatch.setattr("sa2vp.data.cache_dir.user_cache_path", nowhere)
+    monkeypatch.setattr("sa2vp.data.images.cache.user_cache_path", nowhere)
     monkeypatch.chdir(tmp_path)
     names = names_in(folder)
     for need in (

@@ -21,11 +21,11 @@ from torchvision.transforms import (
     ToTensor,
 )
 
-from sa2vp.data.cache import open_cache
-from sa2vp.data.cached_images import CachedImages
-from sa2vp.data.listing import FolderSource
-from sa2vp.data.resizing import Resizing
-from sa2vp.data.transforms import Normalise
+from sa2vp.data.images.batches import CachedImages
+from sa2vp.data.images.cache import open_cache
+from sa2vp.data.images.decode import Resizing
+from sa2vp.data.images.normalise import Normalise
+from sa2vp.data.images.source import FolderSource
 
 PLAIN = {
     "crop": [Resize(37), CenterCrop(32)],  # the shorter side to 32 * 8 / 7

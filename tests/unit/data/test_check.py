@@ -95,7 +95,7 @@ def test_a_user_without_a_home_folder_is_told_so(
     def nowhere(_: str) -> Path:
         raise RuntimeError("could not determine the home directory")
 
-    monkeypatch.setattr("sa2vp.data.cache_dir.user_cache_path", nowhere)
+    monkeypatch.setattr("sa2vp.data.images.cache.user_cache_path", nowhere)
     (problem,) = check_task(VTAB, DataOptions(data_dir=str(home / "data"))).problems
     assert problem.endswith("--cache-dir")
 

@@ -11,15 +11,9 @@ from photos import MODES, SIZES, photo, save_photos, truncate
 from PIL import Image
 from torchvision.transforms import Resize
 
-from sa2vp.data.decoding import (
-    UnreadableImageError,
-    UnreadableImagesError,
-    decode,
-    decode_and_digest,
-    stored_size,
-)
-from sa2vp.data.listing import ArraySource, FolderSource
-from sa2vp.data.resizing import Resizing
+from sa2vp.data.errors import UnreadableImageError, UnreadableImagesError
+from sa2vp.data.images.decode import Resizing, decode, decode_and_digest, stored_size
+from sa2vp.data.images.source import ArraySource, FolderSource
 
 CROP = Resizing(32, "crop")  # the shorter side to 37: 32 * 8 / 7 = 36.6
 RESIZE = Resizing(32, "resize")

@@ -5,9 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from sa2vp.data import demo, sprites
-from sa2vp.data.loading import load_task
-from sa2vp.data.tasks import TASKS
+from sa2vp.data import sprites
+from sa2vp.data.readers import demo
+from sa2vp.data.readers.demo import load_task
+from sa2vp.suites import TASKS
 
 SIZES = {"train": demo.TRAIN_SIZE, "val": demo.VAL_SIZE, "test": demo.TEST_SIZE}
 DEMO_TASKS = {task.name: task for task in TASKS if task.suite == "demo"}

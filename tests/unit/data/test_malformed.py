@@ -21,9 +21,10 @@ from small_datasets import WRITERS, small_task, write_fgvc, write_image, write_v
 
 from sa2vp.data.check import check_task
 from sa2vp.data.custom import custom_task, list_custom
-from sa2vp.data.listing import SPLITS, DataError, Listing, SplitList
+from sa2vp.data.errors import DataError
 from sa2vp.data.options import DataOptions
-from sa2vp.data.reading import read_task
+from sa2vp.data.readers import read_task
+from sa2vp.data.readers.base import SPLITS, Listing, SplitList
 
 Pairs = list[tuple[str, object]]
 

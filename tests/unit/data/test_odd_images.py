@@ -12,12 +12,12 @@ import torch
 from odd_images import DECODED, EPS, NO_FILES, REFUSED, saved, tiff
 from PIL import EpsImagePlugin, Image
 
-from sa2vp.data.cache import open_cache
-from sa2vp.data.decoding import UnreadableImageError, UnreadableImagesError, decode
-from sa2vp.data.examination import examine
-from sa2vp.data.listing import FolderSource
-from sa2vp.data.resizing import Resizing
-from sa2vp.data.streamed_images import StreamedImages
+from sa2vp.data.errors import UnreadableImageError, UnreadableImagesError
+from sa2vp.data.images.cache import open_cache
+from sa2vp.data.images.decode import Resizing, decode
+from sa2vp.data.images.facts import examine
+from sa2vp.data.images.source import FolderSource
+from sa2vp.data.images.stream import StreamedImages
 from sa2vp.use.images import EvaluationInput
 from sa2vp.use.prediction import read_batches
 

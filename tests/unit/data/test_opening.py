@@ -14,13 +14,12 @@ from small_datasets import write_image
 
 from sa2vp.data.check import check_task
 from sa2vp.data.custom import custom_task
-from sa2vp.data.decoding import UnreadableImageError
+from sa2vp.data.errors import DataError, UnreadableImageError
 from sa2vp.data.fingerprint import Manifest
-from sa2vp.data.listing import DataError
-from sa2vp.data.loading import LOADERS, load_task
 from sa2vp.data.options import DataOptions
-from sa2vp.data.tasks import Task, suite_tasks
+from sa2vp.data.readers.demo import LOADERS, load_task
 from sa2vp.models import load_backbone
+from sa2vp.suites import Task, suite_tasks
 from sa2vp.training.build import build_run
 from sa2vp.training.run import TrainingRun
 from sa2vp.training.settings import SA2VPSettings

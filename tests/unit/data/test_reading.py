@@ -13,9 +13,11 @@ import pyarrow.parquet as pq
 import pytest
 from small_datasets import small_task, write_fgvc, write_image, write_vtab
 
-from sa2vp.data.custom import SPLIT_FILE, custom_task, list_custom
-from sa2vp.data.listing import SPLITS, DataError, SplitList
-from sa2vp.data.reading import read_task
+from sa2vp.data.custom import custom_task, list_custom
+from sa2vp.data.errors import DataError
+from sa2vp.data.readers import read_task
+from sa2vp.data.readers.base import SPLITS, SplitList
+from sa2vp.data.readers.class_folders import SPLIT_FILE
 
 VTAB = small_task("vtab-1k", "dtd")
 CUB = small_task("fgvc", "cub200")
@@ -223,11 +225,11 @@ def test_a_small_parquet_file_of_much_text_is_not_read(
     column = same if as_dictionary else same.dictionary_decode()
     pq.write_table(pa.table(dict.fromkeys(["path", "label", "split"], column)), path)
     assert path.stat().st_size < 100_000
-    monkeypatch.setattr("sa2vp.data.custom.MAX_GIB", 0.05)  # of the 0.06 that it takes
+    monkeypatch.setattr("sa2vp.data.readers.table.MAX_GIB", 0.05)  # of the 0.06 that it takes
     with pytest.raises(DataError, match=r"path, label, split take more than 0\.05 GiB") as refused:
         custom_task(path)
     assert len(str(refused.value)) < 300
-    monkeypatch.setattr("sa2vp.data.custom.MAX_GIB", 0.06)
+    monkeypatch.setattr("sa2vp.data.readers.table.MAX_GIB", 0.06)
     with pytest.raises(DataError, match=r"split 'xx*; expected train") as refused:
         custom_task(path)
     assert len(str(refused.value)) < 300

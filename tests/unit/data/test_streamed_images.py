@@ -11,12 +11,12 @@ import torch
 from photos import save_photos, truncate
 from torch import Tensor
 
-from sa2vp.data.cache import open_cache
-from sa2vp.data.cached_images import CachedImages
-from sa2vp.data.decoding import UnreadableImageError
-from sa2vp.data.listing import ArraySource, FolderSource, ImageSource
-from sa2vp.data.resizing import Resizing
-from sa2vp.data.streamed_images import StreamedImages
+from sa2vp.data.errors import UnreadableImageError
+from sa2vp.data.images.batches import CachedImages
+from sa2vp.data.images.cache import open_cache
+from sa2vp.data.images.decode import Resizing
+from sa2vp.data.images.source import ArraySource, FolderSource, ImageSource
+from sa2vp.data.images.stream import StreamedImages
 
 CROP = Resizing(32, "crop")
 BATCHES = [torch.tensor(batch) for batch in ([5, 0, 3], [1, 2], [4, 4, 4], [0])]

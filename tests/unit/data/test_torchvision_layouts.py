@@ -22,9 +22,10 @@ from small_datasets import (
 from torchvision.datasets import DTD, GTSRB, Food101
 
 from sa2vp.data.check import check_task
-from sa2vp.data.listing import DataError, Listing
+from sa2vp.data.errors import DataError
 from sa2vp.data.options import DataOptions
-from sa2vp.data.reading import read_task
+from sa2vp.data.readers import read_task
+from sa2vp.data.readers.base import Listing
 
 
 def read(data_dir: Path, name: str) -> Listing:

@@ -15,7 +15,7 @@ from searches import ROOT
 from timm.models.vision_transformer import VisionTransformer
 from tiny import make_tiny_backbone
 
-from sa2vp.data.transforms import Normalise
+from sa2vp.data.images.normalise import Normalise
 from sa2vp.models import create_sa2vp
 from sa2vp.training.checkpoint import CheckpointError
 from sa2vp.training.failures import NonFiniteLossError

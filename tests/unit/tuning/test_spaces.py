@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import search_spaces
-from sa2vp.data.tasks import TASKS
+from sa2vp.suites import TASKS
 from search_spaces import remark, task_space
 
 TABLE = Path(search_spaces.__file__).with_name("readme_hyperparameters.csv")

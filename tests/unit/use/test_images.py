@@ -10,8 +10,8 @@ import pytest
 import torch
 from PIL import Image
 
-from sa2vp.data.decoding import UnreadableImageError
-from sa2vp.data.resizing import Resizing
+from sa2vp.data.errors import UnreadableImageError
+from sa2vp.data.images.decode import Resizing
 from sa2vp.use.errors import UseError
 from sa2vp.use.images import EvaluationInput, find_images
 

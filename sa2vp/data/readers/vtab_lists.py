@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from sa2vp.data.folders import find_folder
-from sa2vp.data.listing import DataError, FolderSource, Listing, SplitList
-from sa2vp.data.readers.entries import check_name, make_split, read_text, whole_label
-from sa2vp.data.tasks import Task
+from sa2vp.data.errors import DataError
+from sa2vp.data.images.source import FolderSource
+from sa2vp.data.readers.base import Listing, Reader, SplitList, find_folder
+from sa2vp.data.readers.base.splits import check_name, make_split, read_text, whole_label
+from sa2vp.suites import Task
 
 FILES = {"train": "train800.txt", "val": "val200.txt", "test": "test.txt"}
 BOTH = "train800val200.txt"
@@ -50,3 +51,6 @@ def _entries(task: Task, path: Path) -> Iterator[tuple[str, int]]:
 
 def _pairs(split: SplitList) -> set[tuple[str, int]]:
     return set(zip(split.names, split.labels.tolist(), strict=True))
+
+
+READER = Reader(read_lists)

@@ -11,15 +11,15 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from sa2vp.data.cropping import Draws, as_lists, gather_crops
-from sa2vp.data.decoding import UnreadableImageError, decode, decode_and_digest
-from sa2vp.data.listing import ImageSource
-from sa2vp.data.resizing import Resizing
+from sa2vp.data.errors import UnreadableImageError
+from sa2vp.data.images.batches import Draws, as_lists, gather_crops
+from sa2vp.data.images.decode import Resizing, decode, decode_and_digest
+from sa2vp.data.images.source import ImageSource
 
 
 @dataclass(frozen=True, slots=True)
 class StreamedImages:
-    """N examples of a dataset on disk; an :class:`~sa2vp.data.examples.Examples`.
+    """N examples of a dataset on disk; an :class:`~sa2vp.data.images.batches.Examples`.
 
     Attributes:
         source: of the images.

@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from sa2vp.data.decoding import UnreadableImageError, decode, decode_and_digest, stored_size
-from sa2vp.data.every_image import in_threads
-from sa2vp.data.listing import ImageSource
-from sa2vp.data.resizing import Resizing
+from sa2vp.data.errors import UnreadableImageError
+from sa2vp.data.images.decode import Resizing, decode, decode_and_digest, stored_size
+from sa2vp.data.images.every_image import in_threads
+from sa2vp.data.images.source import ImageSource
 from sa2vp.files import replacing, sync_folder, write_file
 
 FORMAT_VERSION = 2

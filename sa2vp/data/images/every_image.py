@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import chain
 from typing import ParamSpec, TypeVar
 
-from sa2vp.data.decoding import UnreadableImageError, UnreadableImagesError
+from sa2vp.data.errors import UnreadableImageError, UnreadableImagesError
 
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")

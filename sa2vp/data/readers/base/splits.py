@@ -1,4 +1,4 @@
-"""What every split file is held to, whatever its format."""
+"""Splits: read from files and checked; where a dataset has no validation split, it is held out."""
 
 from __future__ import annotations
 
@@ -8,10 +8,16 @@ from pathlib import Path
 
 import numpy as np
 
-from sa2vp.data.files import MAX_MIB
-from sa2vp.data.listing import DataError, SplitList
-from sa2vp.data.tasks import Task
+from sa2vp.data.errors import DataError
+from sa2vp.data.images.source import MAX_MIB
+from sa2vp.data.readers.base import SplitList
 from sa2vp.files import read_regular
+from sa2vp.suites import Task
+
+HELD_OUT = 0.2
+"""Share of the training images that becomes val."""
+
+SEED = 0
 
 
 def read_text(path: Path) -> str:
@@ -110,3 +116,19 @@ def make_split(path: Path, entries: Iterable[tuple[str, int]]) -> SplitList:
             raise DataError(f"{path}: lists {name} twice")
         labels[name] = label
     return SplitList(list(labels), np.array(list(labels.values()), np.int64))
+
+
+def hold_out(images: SplitList) -> tuple[SplitList, SplitList]:
+    """Divide what a dataset trains on into train and val.
+
+    DAM-VP's rule: the last 20 % of a seeded shuffle are val. The shuffle is that of
+    ``numpy.random.RandomState``, which no version of NumPy changes.
+    """
+    shuffled = np.random.RandomState(SEED).permutation(len(images))
+    kept = len(images) - round(HELD_OUT * len(images))
+    train, val = (np.sort(part) for part in np.split(shuffled, [kept]))
+    return _pick(images, train), _pick(images, val)
+
+
+def _pick(images: SplitList, places: np.ndarray[tuple[int], np.dtype[np.int64]]) -> SplitList:
+    return SplitList([images.names[place] for place in places.tolist()], images.labels[places])

@@ -9,9 +9,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from sa2vp.data.listing import ArraySource, DataError, FolderSource, Listing, SplitList
-from sa2vp.data.readers.held_out import hold_out
-from sa2vp.data.tasks import Task
+from sa2vp.data.errors import DataError
+from sa2vp.data.images.source import ArraySource, FolderSource
+from sa2vp.data.readers.base import Listing, SplitList
+from sa2vp.data.readers.base.splits import hold_out
+from sa2vp.suites import Task
 
 
 @dataclass(frozen=True, slots=True)

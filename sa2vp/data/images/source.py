@@ -1,12 +1,11 @@
-"""Which images a task has and what they show, before any of them is decoded."""
+"""Where images are read from, by name, and how a change of one is noticed."""
 
 from __future__ import annotations
 
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 
@@ -14,55 +13,22 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from sa2vp.data.files import MAX_MIB, state_of
-from sa2vp.data.formats import open_image
+from sa2vp.data.images.pillow import open_image
 from sa2vp.files import open_regular, read_regular
-from sa2vp.text import printable
 
-SPLITS = ("train", "val", "test")
+MAX_MIB = 256
+"""Of an image, a list, or a file that holds all images of a split."""
 
 OUTSIDE = "outside of the folder"
 """How the reason begins why an image is not read to which a link or ``..`` leads."""
-
-
-class DataError(ValueError):
-    """Data that cannot be used; one line that names the file or folder and the fix."""
-
-    def __str__(self) -> str:
-        """Give the line; names in it may hold anything."""
-        return printable(super().__str__())
-
-
-@dataclass(frozen=True, slots=True)
-class SplitList:
-    """The images of one split.
-
-    Attributes:
-        names: of the images, as the listing's source knows them; ``(N,)``.
-        labels: int64 ``(N,)``, 0 to ``num_classes - 1``.
-    """
-
-    names: Sequence[str]
-    labels: NDArray[np.int64]
-
-    def __post_init__(self) -> None:
-        """Refuse labels of another type or number: wrong ones train silently."""
-        if self.labels.dtype != np.int64 or self.labels.shape != (len(self.names),):
-            raise ValueError(
-                f"labels must be int64 ({len(self.names)},), "
-                f"got {self.labels.dtype} {self.labels.shape}"
-            )
-
-    def __len__(self) -> int:
-        """Count the images."""
-        return len(self.names)
 
 
 class ImageSource(ABC):
     """Where images are read from, by name.
 
     Attributes:
-        location: the folder, where there is one. Names and stamps alone may be those of another.
+        location: folder or file that the images are read from; empty where there is none. It tells
+            sources apart whose names and stamps are the same.
     """
 
     location = ""
@@ -142,6 +108,20 @@ class FolderSource(ImageSource):
         return state_of(self.path(name))
 
 
+def state_of(path: str | Path) -> str:
+    """Give what is another whenever a file's content is, without reading it.
+
+    Size and time of change alone stay when a file is replaced and its time set back, as
+    ``rsync -t`` does. Nobody can set the time at which the file's own record last changed
+    (``ctime``); the inode tells files apart whose folders were exchanged.
+
+    Raises:
+        OSError: it is not there.
+    """
+    status = Path(path).stat()
+    return f"{status.st_size} {status.st_mtime_ns} {status.st_ctime_ns} {status.st_ino}"
+
+
 class ArraySource(ImageSource):
     """Images that lie together in arrays; the name is ``array#index``.
 
@@ -174,24 +154,3 @@ class ArraySource(ImageSource):
     def stamp(self, name: str) -> str:  # noqa: ARG002 - all arrays are of the same files
         """Give the stamp of the files."""
         return self._stamp
-
-
-@dataclass(frozen=True, slots=True)
-class Listing:
-    """What a reader found on disk.
-
-    Attributes:
-        folder: of the dataset.
-        source: of the images.
-        splits: train, val and test.
-        classes: the dataset's own name or number of each label, in order.
-    """
-
-    folder: Path
-    source: ImageSource
-    splits: Mapping[str, SplitList]
-    classes: Sequence[str]
-
-    def names(self, splits: Sequence[str]) -> list[str]:
-        """List the images of several splits, one split after the other."""
-        return [name for split in splits for name in self.splits[split].names]

@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from sa2vp.data.folders import find_folder
-from sa2vp.data.listing import SPLITS, DataError, FolderSource, Listing
-from sa2vp.data.readers.entries import check_name, make_split, read_json_object
-from sa2vp.data.tasks import Task
+from sa2vp.data.errors import DataError
+from sa2vp.data.images.source import FolderSource
+from sa2vp.data.readers.base import SPLITS, Listing, Reader, find_folder
+from sa2vp.data.readers.base.splits import check_name, make_split, read_json_object
+from sa2vp.suites import Task
 
 IMAGE_FOLDERS = ("", "images/", "Images/")
 """Below a dataset's folder; the split files do not say which."""
@@ -61,3 +62,6 @@ def _image_folder(folder: Path, name: str) -> str:
         if os.path.isfile(folder / f"{below}{name}")  # noqa: PTH113 - a long name is no error
     ]
     return found[0] if found else ""
+
+
+READER = Reader(read_json_splits)

@@ -18,14 +18,14 @@ from pathlib import Path
 import numpy as np
 from filelock import FileLock
 from numpy.typing import NDArray
+from platformdirs import user_cache_path
 
-from sa2vp.data import cache_build
-from sa2vp.data.cache_build import DIGESTS, FORMAT_VERSION, INDEX, PIXELS
-from sa2vp.data.cache_dir import cache_root
-from sa2vp.data.decoding import UnreadableImagesError, blaming
-from sa2vp.data.every_image import attempting, collect
-from sa2vp.data.listing import DataError, ImageSource
-from sa2vp.data.resizing import Resizing
+from sa2vp.data.errors import DataError, UnreadableImagesError
+from sa2vp.data.images import cache_writer
+from sa2vp.data.images.cache_writer import DIGESTS, FORMAT_VERSION, INDEX, PIXELS
+from sa2vp.data.images.decode import Resizing, blaming
+from sa2vp.data.images.every_image import attempting, collect
+from sa2vp.data.images.source import ImageSource
 from sa2vp.text import one_line
 
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -77,7 +77,7 @@ class CachePlan:
     @property
     def missing_bytes(self) -> int:
         """Tell how much is still to be written."""
-        return 0 if self.index is None else cache_build.size_of(self.index)
+        return 0 if self.index is None else cache_writer.size_of(self.index)
 
 
 def plan_cache(
@@ -97,10 +97,10 @@ def plan_cache(
     try:
         folder = cache_folder(source, names, resizing, cache_dir)
         # An existing cache may lie where nothing can be written, not even a lock.
-        index = None if folder.exists() else cache_build.lay_out(source, names, resizing)
+        index = None if folder.exists() else cache_writer.lay_out(source, names, resizing)
     except UnreadableImagesError:
         # Files without a header; others may have one and yet be damaged.
-        cache_build.find_unreadable(source, names, resizing)
+        cache_writer.find_unreadable(source, names, resizing)
         raise
     return CachePlan(source, names, resizing, folder, index)
 
@@ -124,7 +124,7 @@ def make_cache(plan: CachePlan, progress: Callable[[], None] | None = None) -> C
             folder.parent.mkdir(parents=True, exist_ok=True)
             with FileLock(folder.with_suffix(".lock")):
                 if not folder.exists():
-                    cache_build.build(
+                    cache_writer.build(
                         folder, plan.index, plan.source, plan.names, plan.resizing, progress
                     )
     return _read(folder)
@@ -164,6 +164,28 @@ def cache_folder(
     return cache_root(cache_dir) / key
 
 
+def cache_root(given: Path | None) -> Path:
+    """Give the folder of all caches.
+
+    Args:
+        given: by the user; None is the user's cache folder.
+
+    Raises:
+        DataError: the user has no such folder.
+    """
+    if given is not None:
+        return given
+    try:
+        folder = user_cache_path("sa2vp")
+        if not folder.is_absolute():  # as some versions of platformdirs leave it
+            raise RuntimeError(f"found {folder}")
+    except RuntimeError as error:
+        raise DataError(
+            "you have no home folder to keep decoded images in; give one with --cache-dir"
+        ) from error
+    return folder
+
+
 @contextmanager
 def _explaining_errors(cache_dir: Path, needed: int) -> Iterator[None]:
     """Say what to do about a disk that has not the bytes needed, or cannot be written."""
@@ -187,7 +209,7 @@ def _read(folder: Path) -> Cache:
         pixels = np.asarray(np.memmap(folder / PIXELS, np.uint8, "r"))
         index = np.load(folder / INDEX, allow_pickle=False)
         digests = np.load(folder / DIGESTS, allow_pickle=False)
-        if index.dtype != np.int64 or cache_build.size_of(index) != len(pixels):
+        if index.dtype != np.int64 or cache_writer.size_of(index) != len(pixels):
             raise ValueError(f"{PIXELS} and {INDEX} differ")
         if digests.dtype != np.uint8 or digests.shape != (len(index), 32):
             raise ValueError(f"{DIGESTS} and {INDEX} differ")

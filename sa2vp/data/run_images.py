@@ -1,29 +1,31 @@
-"""From a task to the images that its runs load."""
+"""From a task to the images that its runs load, and what is to be decoded before they do."""
 
 from __future__ import annotations
 
 import platform
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from sa2vp.data.cache import Cache, open_cache
-from sa2vp.data.cached_images import CachedImages
-from sa2vp.data.examination import examine
-from sa2vp.data.examples import Examples, TensorExamples
-from sa2vp.data.fingerprint import Manifest, make_manifest, manifest_of_drawn, what_changed
-from sa2vp.data.listing import DataError, Listing
-from sa2vp.data.loading import load_task
+from sa2vp.data.errors import DataError
+from sa2vp.data.fingerprint import Manifest, make_manifest, what_changed
+from sa2vp.data.images.batches import CachedImages, Examples, TensorExamples
+from sa2vp.data.images.cache import Cache, CachePlan, open_cache, plan_cache
+from sa2vp.data.images.decode import Resizing
+from sa2vp.data.images.facts import examine
+from sa2vp.data.images.stream import StreamedImages
 from sa2vp.data.options import DataOptions
-from sa2vp.data.preparation import CACHES
-from sa2vp.data.reading import read_task
-from sa2vp.data.resizing import Resizing
-from sa2vp.data.streamed_images import StreamedImages
-from sa2vp.data.tasks import Task
+from sa2vp.data.readers import read_task
+from sa2vp.data.readers.base import Listing
+from sa2vp.data.readers.base.decoded import TaskData
+from sa2vp.suites import Task
+
+CACHES = (("train", "val"), ("test",))
+"""Splits that are kept together. A search alone never opens the second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +83,29 @@ def open_images(
     )
 
 
+def missing_caches(tasks: Sequence[Task], options: DataOptions, size: int) -> list[CachePlan]:
+    """Plan what is not decoded yet, for inputs of ``size`` pixels.
+
+    Args:
+        tasks: whose images.
+        options: where they come from and are kept.
+        size: of the model's input, in pixels.
+
+    Raises:
+        DataError: images are not there or cannot be decoded.
+    """
+    plans = []
+    for task in tasks:
+        listing = read_task(task, options.data_path)
+        if listing.decoded is not None:
+            continue
+        resizing = Resizing(size, task.transform)
+        for splits in CACHES:
+            names = listing.names(splits)
+            plans.append(plan_cache(listing.source, names, resizing, options.cache_path))
+    return [plan for plan in plans if plan.missing_bytes]
+
+
 def _hold_to(expected: Manifest, found: Manifest, where: str) -> None:
     """Refuse other data than were checked.
 
@@ -99,9 +124,9 @@ def _hold_to(expected: Manifest, found: Manifest, where: str) -> None:
 def _open(
     task: Task, options: DataOptions, size: int, splits: tuple[str, ...], described: bool
 ) -> _Opened:
-    if task.format == "drawn":
-        return _Opened(_drawn(task, splits), manifest_of_drawn(load_task(task)))
-    listing = read_task(task, Path(options.data_dir or "."))
+    listing = read_task(task, options.data_path)
+    if listing.decoded is not None:
+        return _Opened(_as_tensors(listing.decoded, splits), make_manifest(listing, {}))
     names = listing.names(splits)
     labels = np.concatenate([listing.splits[split].labels for split in splits])
     targets, resizing = torch.from_numpy(labels), Resizing(size, task.transform)
@@ -136,8 +161,8 @@ def _open_cache(
     return cache, np.concatenate([rows[split] for split in splits])
 
 
-def _drawn(task: Task, splits: tuple[str, ...]) -> TensorExamples:
-    parts = [getattr(load_task(task), split) for split in splits]
+def _as_tensors(data: TaskData, splits: tuple[str, ...]) -> TensorExamples:
+    parts = [getattr(data, split) for split in splits]
     images = np.concatenate([part.images for part in parts])
     labels = np.concatenate([part.labels for part in parts])
     return TensorExamples(torch.from_numpy(images), torch.from_numpy(labels))

@@ -9,13 +9,15 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
-import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 
-from sa2vp.data.cache_dir import cache_root
-from sa2vp.data.decoding import UnreadableImageError, blaming
-from sa2vp.data.every_image import in_threads
-from sa2vp.data.formats import as_rgb
-from sa2vp.data.listing import ImageSource
+from sa2vp.data.errors import UnreadableImageError
+from sa2vp.data.images.cache import cache_root
+from sa2vp.data.images.decode import blaming
+from sa2vp.data.images.every_image import in_threads
+from sa2vp.data.images.pillow import as_rgb
+from sa2vp.data.images.source import ImageSource
 from sa2vp.files import make_folder, replacing
 
 
@@ -102,9 +104,8 @@ def _recall(memory: Path | None) -> dict[str, Facts]:
     if memory is None or not memory.exists():
         return {}
     try:
-        table = pd.read_parquet(memory)[[field.name for field in fields(Facts)]]
-        facts = (Facts(*row) for row in table.itertuples(index=False, name=None))
-        return {fact.name: fact for fact in facts}
+        rows = pq.read_table(memory, columns=[field.name for field in fields(Facts)]).to_pylist()
+        return {row["name"]: Facts(**row) for row in rows}
     except Exception:  # noqa: BLE001 - whatever ails it: the images themselves are still there
         return {}
 
@@ -116,6 +117,6 @@ def _remember(memory: Path | None, facts: dict[str, Facts]) -> None:
     with suppress(OSError):
         make_folder(memory.parent)
         with replacing(memory) as temporary:
-            pd.DataFrame([asdict(fact) for fact in facts.values()]).to_parquet(
-                temporary, index=False
+            pq.write_table(
+                pa.Table.from_pylist([asdict(fact) for fact in facts.values()]), temporary
             )

@@ -1,59 +1,50 @@
-"""From image files to pixels at the size they are kept at."""
+"""From image files to pixels at the size they are kept at, and what size that is."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
-from sa2vp.data.formats import FORMATS, as_rgb, check_pixels
-from sa2vp.data.listing import DataError, ImageSource
-from sa2vp.data.resizing import Resizing
+from sa2vp.data.errors import UnreadableImageError
+from sa2vp.data.images.pillow import FORMATS, as_rgb, check_pixels
+from sa2vp.data.images.source import ImageSource
 from sa2vp.disk_errors import is_refusal
-from sa2vp.text import one_line, printable
-
-NAMED = 5
-"""Unreadable images that a message names; the others it counts."""
+from sa2vp.suites import Transform
+from sa2vp.text import one_line
 
 
-class UnreadableImageError(DataError):
-    """An image that cannot be decoded whole.
-
-    Attributes:
-        name: as the source knows it.
-        reason: in a few words.
-    """
-
-    def __init__(self, name: str, reason: str) -> None:
-        super().__init__(name, reason)
-        self.name = name
-        self.reason = reason
-
-    def __str__(self) -> str:
-        return printable(f"{self.name}: {self.reason}")
-
-
-class UnreadableImagesError(DataError):
-    """All the images of a dataset that cannot be decoded whole; the message names the first.
+@dataclass(frozen=True, slots=True)
+class Resizing:
+    """From a decoded image of any size to ``size`` x ``size`` pixels.
 
     Attributes:
-        reasons: of every one, by name.
+        size: height and width that the backbone expects, in pixels.
+        kind: ``resize`` distorts the image to that size. ``crop`` resizes its shorter side to 8/7
+            of it (256 for 224) and keeps the aspect; the model sees a crop.
     """
 
-    def __init__(self, reasons: dict[str, str]) -> None:
-        super().__init__(reasons)
-        self.reasons = reasons
+    size: int
+    kind: Transform
 
-    def __str__(self) -> str:
-        lines = [f"{name}: {reason}" for name, reason in self.reasons.items()]
-        more = [f"and {len(lines) - NAMED} more"] if len(lines) > NAMED else []
-        count = f"{len(lines)} images" if len(lines) > 1 else "an image"
-        named = "; ".join(lines[:NAMED] + more)
-        return printable(f"{count} cannot be decoded; repair or replace: {named}")
+    def stored_size(self, height: int, width: int) -> tuple[int, int]:
+        """Give the height and width that a decoded image is kept at, as torchvision's Resize."""
+        if self.kind == "resize":
+            return self.size, self.size
+        short = self.short_side
+        if height <= width:
+            return short, int(short * width / height)
+        return int(short * height / width), short
+
+    @property
+    def short_side(self) -> int:
+        """Give the shorter side before a crop."""
+        return round(self.size * 8 / 7)
 
 
 def decode(source: ImageSource, name: str, resizing: Resizing) -> NDArray[np.uint8]:

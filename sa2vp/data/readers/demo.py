@@ -1,14 +1,22 @@
-"""Three tasks that need no download: scanned digits, and sprites drawn here."""
+"""The demo's three tasks, which need no files: scanned digits, and sprites drawn here."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import fields
+from functools import lru_cache
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 
-from sa2vp.data.splits import Split, TaskData
+from sa2vp.data.images.source import ArraySource
+from sa2vp.data.readers.base import Listing, Reader, SplitList
+from sa2vp.data.readers.base.decoded import Split, TaskData
 from sa2vp.data.sprites import IMAGE_SIZE, render
+from sa2vp.suites import Task
 
 TRAIN_SIZE = 320
 VAL_SIZE = 200
@@ -118,3 +126,58 @@ def _consecutive_splits(grey: NDArray[np.uint8], labels: NDArray[np.int64]) -> T
     return TaskData(
         *(Split(*part) for part in zip(np.split(images, cuts), np.split(labels, cuts), strict=True))
     )
+
+
+LOADERS: dict[tuple[str, str], Callable[[], TaskData]] = {
+    ("demo", "digits"): digits,
+    ("demo", "location"): location,
+    ("demo", "orientation"): orientation,
+}
+"""How to make the data of each task, by suite and name."""
+
+
+@lru_cache
+def load_task(task: Task) -> TaskData:
+    """Decode a task's splits; a second call returns the same arrays.
+
+    Raises:
+        ValueError: no loader is known for the task, or a label is outside its classes.
+    """
+    loader = LOADERS.get((task.suite, task.name))
+    if loader is None:
+        known = ", ".join("/".join(key) for key in LOADERS)
+        raise ValueError(f"no loader for task {task.suite}/{task.name}; known: {known}")
+    data = loader()
+    for field in fields(data):
+        _check_labels(task, field.name, getattr(data, field.name))
+    return data
+
+
+def _check_labels(task: Task, split_name: str, split: Split) -> None:
+    low, high = split.labels.min(), split.labels.max()
+    if low < 0 or high >= task.num_classes:
+        raise ValueError(
+            f"{task.suite}/{task.name} {split_name}: labels must lie in 0 to "
+            f"{task.num_classes - 1}, got {low} to {high}"
+        )
+
+
+def read_demo(task: Task, data_dir: Path) -> Listing:
+    """Make the images of a task."""
+    del data_dir
+    data = load_task(task)
+    made = {field.name: getattr(data, field.name) for field in fields(data)}
+    arrays = {name: split.images.transpose(0, 2, 3, 1) for name, split in made.items()}
+    return Listing(
+        folder=None,
+        source=ArraySource(arrays, data.fingerprint),
+        splits={
+            name: SplitList([f"{name}#{place}" for place in range(len(split))], split.labels)
+            for name, split in made.items()
+        },
+        classes=[str(label) for label in range(task.num_classes)],
+        decoded=data,
+    )
+
+
+READER = Reader(read_demo)

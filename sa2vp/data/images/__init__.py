@@ -1,0 +1,1 @@
+"""Image files: found by name, decoded, resized, kept in a cache or streamed, put into batches."""
