@@ -39,7 +39,7 @@ PLACES = [
 ]  # fmt: skip
 SEEDS = 3
 TEST_IMAGES, CLASSES = 1_000, 10
-PACK = "import sys; from sa2vp.use.command import main; sys.exit(main())"
+PACK = "import sys; from sa2vp.cli.main import main; sys.exit(main())"
 BEGUN = pd.Timestamp("2026-01-01", tz="UTC")
 
 

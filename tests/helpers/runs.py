@@ -1,7 +1,7 @@
 """A small run for the training tests, and its losses from the command line.
 
-``python runs.py <epochs> <load|-> <save|->`` writes one line of exact metrics per epoch, in a
-process of its own.
+``python runs.py <epochs> <load> <save>`` writes one line of exact metrics per epoch, in a process
+of its own.
 """
 
 from __future__ import annotations
@@ -56,14 +56,21 @@ def make_run(
     )
 
 
-if __name__ == "__main__":
-    torch.set_num_threads(1)
-    epochs, load, save = int(sys.argv[1]), sys.argv[2], sys.argv[3]
+def lines(epochs: int, *, load: Path | None = None, save: Path | None = None) -> list[str]:
+    """Train some epochs from the start or a checkpoint; gives the exact metrics of each."""
     run = make_run()
-    if load != "-":
-        run.restore(Path(load))
+    if load is not None:
+        run.restore(load)
+    found = []
     for _ in range(epochs):
         metrics = run.run_epoch()
-        sys.stdout.write(f"{metrics.epoch} {metrics.train_loss} {metrics.val_loss} {metrics.lr}\n")
-    if save != "-":
-        run.save(Path(save))
+        found.append(f"{metrics.epoch} {metrics.train_loss} {metrics.val_loss} {metrics.lr}")
+    if save is not None:
+        run.save(save)
+    return found
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    for line in lines(int(sys.argv[1]), load=Path(sys.argv[2]), save=Path(sys.argv[3])):
+        sys.stdout.write(f"{line}\n")

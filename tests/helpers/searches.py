@@ -62,7 +62,7 @@ def wait_for(condition: Callable[[], Any]) -> Any:
     """Wait until something is so; gives what the condition gave."""
     deadline = time.monotonic() + DEADLINE_SECONDS
     while not (found := condition()):
-        assert time.monotonic() < deadline, "the search made no progress"
+        assert time.monotonic() < deadline, "nothing happened"
         time.sleep(0.05)
     return found
 

@@ -1,15 +1,20 @@
-"""What a trial of the demo is given, without a search."""
+"""What a trial is given, without a search: on so few images that an epoch is two steps."""
 
 from __future__ import annotations
 
+import tempfile
 from dataclasses import asdict
-from functools import lru_cache
+from functools import cache
+from pathlib import Path
 from typing import Any
 
-from sa2vp.data.check import check_task
-from sa2vp.data.options import DataOptions
-from sa2vp.suites import suite_tasks
+from shades import write_shades
 
+from sa2vp.data.check import check_task
+from sa2vp.data.custom import custom_task
+from sa2vp.data.options import DataOptions
+
+TASKS = ("photos", "others")
 HYPERPARAMETERS = {
     "inter_dim": 4,
     "inter_weight": 0.5,
@@ -20,20 +25,38 @@ HYPERPARAMETERS = {
 }
 
 
-@lru_cache
+@cache
+def home() -> tempfile.TemporaryDirectory[str]:
+    """Write the tasks' images, 81, 6 and 6 for training, validation and test."""
+    folder = tempfile.TemporaryDirectory(prefix="sa2vp-trials-")
+    for seed, task in enumerate(TASKS):
+        write_shades(Path(folder.name) / task, {"train": 27, "val": 2, "test": 2}, seed)
+    return folder
+
+
+def data_of(task: str) -> DataOptions:
+    folder = Path(home().name)
+    return DataOptions(data_dir=str(folder / task), cache_dir=str(folder / "cache"))
+
+
+@cache
 def manifest_of(task: str) -> dict[str, Any]:
     """What the driver has seen of a task's data."""
-    manifest = check_task(*suite_tasks("demo", [task]), DataOptions()).manifest
+    options = data_of(task)
+    assert options.data_dir is not None
+    manifest = check_task(custom_task(Path(options.data_dir)), options).manifest
     assert manifest is not None
     return asdict(manifest)
 
 
-def config(phase: str = "search", task: str = "digits", **values: Any) -> dict[str, Any]:
+def config(phase: str = "search", task: str = "photos", **values: Any) -> dict[str, Any]:
+    options = data_of(task)
+    assert options.data_dir is not None
     return {
-        "run_id": f"demo-{task}-{phase}-0001",
+        "run_id": f"custom-{task}-{phase}-0001",
         "task": task,
-        "task_row": asdict(suite_tasks("demo", [task])[0]),
-        "data": asdict(DataOptions()),
+        "task_row": asdict(custom_task(Path(options.data_dir))),
+        "data": asdict(options),
         "manifest": manifest_of(task),
         "phase": phase,
         "precision": "auto",

@@ -66,7 +66,8 @@ def test_every_way_of_printing_shows_text_as_it_is(text: str, terminal: bool) ->
 @pytest.mark.parametrize("text", TEXTS)
 def test_progress_shows_whatever_ended_a_run(tmp_path: Path, text: str, terminal: bool) -> None:
     plan = make_plan(suite="demo", tasks="digits", results=str(tmp_path))
-    plan = replace(plan, task_rows=(replace(plan.task_rows[0], name=text),))
+    rows = (replace(plan.task_rows[0], name=text),)
+    plan = replace(plan, task_rows=rows, spaces={text: plan.space("digits")})
     record = RunRecord(ResultsStore(str(tmp_path)), "demo")
     to = console(terminal=terminal)
     with Progress(plan, record, to, slots=1) as progress:

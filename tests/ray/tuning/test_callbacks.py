@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import resource
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -34,13 +33,6 @@ class Worker:
 
     def die(self) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
-
-
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[None]:
-    ray.init(num_cpus=1, log_to_driver=False, include_dashboard=False)
-    yield
-    ray.shutdown()
 
 
 @pytest.mark.usefixtures("cluster")

@@ -6,27 +6,13 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
 from searches import ROOT
+from shades import write_shades
 
-SHADES = {"bright": 235, "dark": 20, "grey": 128}
 COUNTS = {"train": 80, "val": 8, "test": 8}
-
-
-def write_photos(folder: Path) -> None:
-    """Write noisy JPEG files, 60x48, whose shade is their class."""
-    rng = np.random.default_rng(0)
-    for split, count in COUNTS.items():
-        for name, shade in SHADES.items():
-            target = folder / split / name
-            target.mkdir(parents=True)
-            for number in range(count):
-                noise = rng.integers(-20, 20, (48, 60, 3))
-                pixels = np.clip(shade + noise, 0, 255).astype(np.uint8)
-                Image.fromarray(pixels).save(target / f"{number:02d}.jpg")
 
 
 def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
@@ -38,7 +24,7 @@ def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Give a folder with photos, what a search of them wrote and what it decoded."""
     home = tmp_path_factory.mktemp("custom")
-    write_photos(home / "photos")
+    write_shades(home / "photos", COUNTS)
     done = search(home)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "288 images to decode, once" in done.stdout

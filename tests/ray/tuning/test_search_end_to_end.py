@@ -63,13 +63,6 @@ def test_the_tables_show_the_search(finished: Path) -> None:
     assert "digits" in shown.stdout
 
 
-def test_the_same_command_again_trains_nothing(finished: Path) -> None:
-    before = read(finished, "runs")
-    again = run_search(finished, *TINY)
-    assert again.returncode == 0, again.stderr
-    pd.testing.assert_frame_equal(read(finished, "runs"), before)
-
-
 def test_another_configuration_is_refused_before_ray_starts(finished: Path) -> None:
     refused = run_search(finished, *TINY, "--epochs", "3")
     assert refused.returncode == 2

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,15 +17,7 @@ from sa2vp.models.fingerprint import fingerprint
 from sa2vp.tuning.cluster import slots_of_cluster
 from sa2vp.tuning.shared_backbone import SharedBackbone, open_backbone, share_backbone
 
-
-@pytest.fixture(scope="module", autouse=True)
-def cluster() -> Iterator[None]:
-    """Start a cluster for two actors, who find this module."""
-    path = {"env_vars": {"PYTHONPATH": os.pathsep.join(sys.path)}}
-    # A GPU in name only, which nothing here computes on.
-    ray.init(num_cpus=2, num_gpus=1, log_to_driver=False, include_dashboard=False, runtime_env=path)
-    yield
-    ray.shutdown()
+pytestmark = pytest.mark.usefixtures("cluster")
 
 
 class Reader:

@@ -2,30 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-import ray
-from ray import tune
 from ray.tune.result import SHOULD_CHECKPOINT
 from small_memory import GPU_ERROR, SmallMemory
 from trials import config, manifest_of
 
-from sa2vp.models import load_backbone
 from sa2vp.training.checkpoint import ARRAYS_FILE
-from sa2vp.tuning.shared_backbone import share_backbone
 from sa2vp.tuning.trainable import SA2VPTrainable, threads_for
-
-
-@pytest.fixture(scope="module")
-def trainable() -> Iterator[type[SA2VPTrainable]]:
-    """The trainable with the demo's backbone, from an object store."""
-    ray.init(num_cpus=1, log_to_driver=False, include_dashboard=False)
-    yield tune.with_parameters(SA2VPTrainable, backbone=share_backbone(load_backbone("demo")))
-    ray.shutdown()
 
 
 def without_times(result: dict[str, Any]) -> dict[str, Any]:
@@ -42,7 +29,7 @@ def test_a_reused_actor_trains_as_a_new_one_and_a_lost_worker_continues(
     assert [result["done"] for result in expected] == [False, True]
     assert expected[1]["test_top1"] is not None
 
-    reused = trainable(config(task="location", lr=5e-3))
+    reused = trainable(config(task="others", lr=5e-3))
     assert reused.step()["test_top1"] is None
     assert reused.reset_config(config("final"))
     assert without_times(reused.step()) == expected[0]
@@ -101,10 +88,10 @@ def test_a_run_that_diverges_reports_its_failure_and_leaves_the_actor_alive(
 def test_a_run_fails_of_data_that_are_not_those_that_were_checked(
     trainable: type[SA2VPTrainable],
 ) -> None:
-    actor = trainable(config(task="location") | {"manifest": manifest_of("digits")})
+    actor = trainable(config(task="others") | {"manifest": manifest_of("photos")})
     result = actor.step()
     assert result["done"]
-    assert "contents of images of all differ from what was checked" in result["failure"]
+    assert "contents of images of train differ from what was checked" in result["failure"]
     assert SHOULD_CHECKPOINT not in result
     assert actor.reset_config(config())
     assert "failure" not in actor.step()

@@ -5,27 +5,23 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-import ray
 from PIL import Image
-from ray import tune
 
 from sa2vp.data.check import check_task
 from sa2vp.data.options import DataOptions
 from sa2vp.data.readers.demo import load_task
-from sa2vp.models import load_backbone
 from sa2vp.results.store import ResultsStore
 from sa2vp.suites import suite_tasks
 from sa2vp.tuning.planning import make_plan
 from sa2vp.tuning.protocol import ProtocolSearcher
 from sa2vp.tuning.record import RunRecord
-from sa2vp.tuning.shared_backbone import share_backbone
 from sa2vp.tuning.trainable import SA2VPTrainable
 from sa2vp.use.export import Export
 from sa2vp.use.final_runs import load_final_run
 
 
 @pytest.fixture(scope="session")
-def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def results(trainable: type[SA2VPTrainable], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A trial and two final runs of two epochs each on digits."""
     folder = tmp_path_factory.mktemp("results")
     plan = make_plan(suite="demo", tasks="digits", results=str(folder), trials=1, epochs=2, seeds=2)
@@ -36,8 +32,6 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
     searcher = ProtocolSearcher(
         plan, record, {"digits": manifest}, {"CPU": 1.0}, lambda: 1, "float32"
     )
-    ray.init(num_cpus=1, log_to_driver=False, include_dashboard=False)
-    trainable = tune.with_parameters(SA2VPTrainable, backbone=share_backbone(load_backbone("demo")))
     for number in range(3):
         config = searcher.suggest(f"trial-{number}")
         assert isinstance(config, dict)
@@ -49,7 +43,6 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
             actor.save_checkpoint(str(folder / name))
         searcher.on_trial_complete(f"trial-{number}", result)
         record.finish(config["run_id"], "completed")
-    ray.shutdown()
     return folder
 
 

@@ -38,7 +38,8 @@ def files_of_at_most(size: int) -> Iterator[None]:
 def with_card(path: Path, model_file: Path, **changes: Any) -> Path:
     """Copy an export with changes to its card; None takes a value out."""
     card = asdict(read_card(model_file)) | changes
-    card = {name: value for name, value in card.items() if value is not None}
+    taken_out = {name for name, value in changes.items() if value is None}
+    card = {name: value for name, value in card.items() if name not in taken_out}
     save_file(load_file(model_file), path, metadata={CARD_KEY: json.dumps(card)})
     return path
 

@@ -31,14 +31,14 @@ def test_killed_and_continued_equals_uninterrupted(
     if victim == "driver":
         os.killpg(driver.pid, signal.SIGKILL)
         driver.wait()
+        continued = run_search(tmp_path, *TINY)
+        assert continued.returncode == 0, continued.stdout + continued.stderr
     else:
         wait_for(lambda: workers_of(driver))
         (worker,) = workers_of(driver)
         os.kill(worker, signal.SIGKILL)
         output, _ = driver.communicate()
         assert driver.returncode == 0, output
-    continued = run_search(tmp_path, *TINY)
-    assert continued.returncode == 0, continued.stdout + continued.stderr
     for results in (finished, tmp_path):
         assert set(read(results, "runs")["status"]) <= {"completed", "stopped"}
     pd.testing.assert_frame_equal(

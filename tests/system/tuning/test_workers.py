@@ -7,8 +7,7 @@ import re
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from ray import tune
 from ray.util.state import list_actors
 from rich.console import Console
 from rows import epoch_row
+from searches import wait_for
 from trials import config
 
 from sa2vp.models import load_backbone
@@ -27,9 +27,6 @@ from sa2vp.tuning.callbacks import describe_error
 from sa2vp.tuning.cluster import check_fits, slots_of_cluster, start_ray
 from sa2vp.tuning.shared_backbone import share_backbone
 from sa2vp.tuning.workers import shared_trainable
-
-DEADLINE_SECONDS = 120
-
 
 OTHER_CLUSTER = "import ray; ray.init(num_cpus=1, log_to_driver=False); print('up'); input()"
 
@@ -45,13 +42,6 @@ def cluster() -> Iterator[None]:
         yield
         ray.shutdown()
         other.communicate("\n")
-
-
-def wait_for(condition: Callable[[], Any]) -> None:
-    deadline = time.monotonic() + DEADLINE_SECONDS
-    while not condition():
-        assert time.monotonic() < deadline, "nothing happened"
-        time.sleep(0.2)
 
 
 def worker_pids() -> list[int]:
@@ -87,8 +77,8 @@ class KillWorker(tune.Callback):
 
 
 def test_a_stopped_trial_leaves_no_worker_and_no_resources_behind(tmp_path: Path) -> None:
-    asha = PerTaskASHA(["digits"], epochs=3)
-    asha.replay("digits", [epoch_row("demo-digits-search-0000", 1, 100.0)])
+    asha = PerTaskASHA(["photos"], epochs=3)
+    asha.replay("photos", [epoch_row("custom-photos-search-0000", 1, 100.0)])
     seen: list[int] = []
 
     class Look(tune.Callback):

@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +12,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from searches import ROOT
+from searches import ROOT, wait_for
 from synthetic_results import run_row
 
 from reproduce_tables import app
@@ -172,13 +171,13 @@ def test_a_watched_page_shows_what_came_meanwhile_and_ends_still(
         cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     ) as watching:  # fmt: skip
         try:
-            wait_until(page.exists)
+            wait_for(page.exists)
             assert 'http-equiv="refresh"' in page.read_text(encoding="utf-8")
             late = run_row("demo-orientation-final-seed1", test_top1=77.0)
             pq.write_table(
                 pa.Table.from_pylist([late], RUN_SCHEMA), demo_folder / "runs" / "late.parquet"
             )
-            wait_until(lambda: "77.0" in page.read_text(encoding="utf-8"))
+            wait_for(lambda: "77.0" in page.read_text(encoding="utf-8"))
             watching.send_signal(signal.SIGINT)
             output, _ = watching.communicate(timeout=60)
         finally:
@@ -186,13 +185,6 @@ def test_a_watched_page_shows_what_came_meanwhile_and_ends_still(
     assert watching.returncode == 0
     assert output.split() == [str(page)]
     assert "refresh" not in page.read_text(encoding="utf-8")
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < deadline, "nothing happened"
-        time.sleep(0.1)
 
 
 def test_a_csv_file_holds_rows_only_and_its_notes_go_to_stderr(

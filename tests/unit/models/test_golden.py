@@ -1,7 +1,7 @@
 """Every published model against what the published code computes (tests/golden/*.npz).
 
-``pytest tests/models/test_golden.py --log-cli-level=INFO`` prints how close they come, and how much
-of the fusions' output training drops, which these files, of evaluation mode, cannot tell.
+``pytest tests/unit/models/test_golden.py --log-cli-level=INFO`` prints how close they come, and how
+much of the fusions' output training drops, which these files, of evaluation mode, cannot tell.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ import numpy as np
 import pytest
 import torch
 from timm.models.vision_transformer import VisionTransformer
-from torch.nn import functional as F
 
 from sa2vp.methods.optimizers import build_adamw
 from sa2vp.models import SA2VP, create_sa2vp
@@ -90,12 +89,56 @@ def loaded(published: Published, tmp_path_factory: pytest.TempPathFactory) -> SA
 @pytest.fixture
 def model(loaded: SA2VP) -> SA2VP:
     """Give the model with its closed-form arrays, whatever an earlier test did to them."""
-    names = loaded.trainable_state_dict()
-    loaded.load_trainable_state_dict(
+    return closed_form_arrays(loaded)
+
+
+def closed_form_arrays(model: SA2VP) -> SA2VP:
+    names = model.trainable_state_dict()
+    model.load_trainable_state_dict(
         {name: closed_form.learned(name, tuple(array.shape)) for name, array in names.items()}
     )
-    loaded.zero_grad()
-    return loaded.eval()
+    model.zero_grad()
+    return model.eval()
+
+
+@dataclass(frozen=True)
+class Steps:
+    """What three steps of AdamW computed.
+
+    Attributes:
+        outputs: before the first step, in the order of OUTPUTS.
+        gradients: of the first step, by parameter.
+        losses: before each step and after the last.
+    """
+
+    outputs: tuple[torch.Tensor, ...]
+    gradients: dict[str, torch.Tensor | None]
+    losses: list[float]
+
+
+@pytest.fixture(scope="module")
+def steps(loaded: SA2VP) -> Steps:
+    model, images = closed_form_arrays(loaded), closed_form.images()
+    optimizer = build_adamw(model, lr=1e-3, weight_decay=1e-4)
+    with torch.no_grad():
+        features = model.forward_features(images)
+    seen = []
+    for step in range(4):
+        logits = model(images)
+        loss = sa2vp_loss(logits, closed_form.TARGETS)
+        seen.append(loss.item())
+        if step == 3:
+            break
+        optimizer.zero_grad()
+        loss.backward()
+        if step == 0:
+            outputs = (*features, *(one.detach() for one in logits))
+            gradients = {
+                name: None if parameter.grad is None else parameter.grad.clone()
+                for name, parameter in model.named_parameters()
+            }
+        optimizer.step()
+    return Steps(outputs, gradients, seen)
 
 
 def test_closed_form_draws_the_stated_first_values() -> None:
@@ -115,52 +158,34 @@ def test_learned_arrays_are_exactly_the_published_ones(
 
 
 def test_outputs_and_loss(
-    model: SA2VP, published: Published, golden: dict[str, np.ndarray]
+    steps: Steps, published: Published, golden: dict[str, np.ndarray]
 ) -> None:
-    with torch.no_grad():
-        features = model.forward_features(closed_form.images())
-        logits = model(closed_form.images())
     errors = {
         name: relative(actual.numpy(), golden[name])
-        for name, actual in zip(OUTPUTS, (*features, *logits), strict=True)
+        for name, actual in zip(OUTPUTS, steps.outputs, strict=True)
     }
     logger.info("largest relative error of the outputs: %.1e", max(errors.values()))
     assert max(errors.values()) <= published.output_limit, errors
-    assert sa2vp_loss(logits, closed_form.TARGETS).item() == pytest.approx(
-        golden["loss"].item(), rel=1e-4
-    )
+    assert steps.losses[0] == pytest.approx(golden["loss"].item(), rel=1e-4)
 
 
-def test_gradients(model: SA2VP, golden: dict[str, np.ndarray]) -> None:
-    image_logits, prompt_logits = model(closed_form.images())
-    cross_entropies = [
-        F.cross_entropy(logits, closed_form.TARGETS) for logits in (image_logits, prompt_logits)
-    ]
-    (0.8 * cross_entropies[0] + 0.2 * cross_entropies[1]).backward()
+def test_gradients(steps: Steps, loaded: SA2VP, golden: dict[str, np.ndarray]) -> None:
+    frozen = {name for name, gradient in steps.gradients.items() if gradient is None}
+    assert frozen == {n for n, p in loaded.named_parameters() if not p.requires_grad}
     errors = {}
-    for name, parameter in model.named_parameters():
-        if not parameter.requires_grad:
-            assert parameter.grad is None, name
-            continue
-        assert parameter.grad is not None, name
-        norm = parameter.grad.norm().item()
-        errors[name] = abs(norm / golden[f"grad_norm/{name}"].item() - 1)
-        head = parameter.grad.flatten()[:8].numpy()
-        assert np.abs(head - golden[f"grad_head/{name}"]).max() <= 1e-3 * norm, name
+    for name, gradient in steps.gradients.items():
+        if gradient is not None:
+            norm = gradient.norm().item()
+            errors[name] = abs(norm / golden[f"grad_norm/{name}"].item() - 1)
+            head = gradient.flatten()[:8].numpy()
+            assert np.abs(head - golden[f"grad_head/{name}"]).max() <= 1e-3 * norm, name
     logger.info("largest relative error of a gradient norm: %.1e", max(errors.values()))
     assert max(errors.values()) <= 1e-3, errors
 
 
-def test_adamw_steps(model: SA2VP, golden: dict[str, np.ndarray]) -> None:
-    optimizer = build_adamw(model, lr=1e-3, weight_decay=1e-4)
-    losses = []
-    for _ in golden["adamw_losses"]:
-        loss = sa2vp_loss(model(closed_form.images()), closed_form.TARGETS)
-        losses.append(loss.item())
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-    error = np.abs(losses / golden["adamw_losses"] - 1).max()
+def test_adamw_steps(steps: Steps, golden: dict[str, np.ndarray]) -> None:
+    assert len(steps.losses) == len(golden["adamw_losses"])
+    error = np.abs(steps.losses / golden["adamw_losses"] - 1).max()
     logger.info("largest relative error of a loss over three AdamW steps: %.1e", error)
     assert error <= 1e-2
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from types import ModuleType
 from typing import Any
 
-import plain
 import pytest
 import torch
 from families import FAMILIES, Family, without_randomness
@@ -49,7 +49,7 @@ def gradients(model: SA2VP, features: tuple[Tensor, Tensor]) -> dict[str, Tensor
 @pytest.mark.parametrize("training", [False, True])
 @pytest.mark.parametrize(("family", "shape"), CASES, ids=str)
 def test_the_whole_model_agrees_with_the_plain_one(
-    family: Family, shape: dict[str, Any], training: bool
+    family: Family, shape: dict[str, Any], training: bool, plain: ModuleType
 ) -> None:
     """Shared projections, stacking, batch 1, the last block's class token, spared gradients."""
     model = without_randomness(

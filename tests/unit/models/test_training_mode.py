@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from types import ModuleType
 from typing import Any
 
-import plain
 import pytest
 import torch
 from families import FAMILIES, Family, randomised
@@ -92,7 +92,7 @@ def test_nothing_else_is_drawn(family: Family, monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_training_equals_the_plain_algorithm_under_the_same_draws(
-    family: Family, monkeypatch: pytest.MonkeyPatch
+    family: Family, monkeypatch: pytest.MonkeyPatch, plain: ModuleType
 ) -> None:
     """Each dropout stands where the plain algorithm has it, in the gradients too."""
 

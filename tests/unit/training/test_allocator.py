@@ -8,7 +8,7 @@ from sa2vp.training.allocator import keep_freed_memory
 
 if sys.argv[1] == "kept":
     keep_freed_memory()
-linear, images = torch.nn.Linear(512, 2048), torch.ones(4096, 512)
+linear, images = torch.nn.Linear(8, 2048), torch.ones(4096, 8)
 counts = []
 for step in range(16):
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt

@@ -25,7 +25,7 @@ from sa2vp.training.failures import NonFiniteLossError
 from sa2vp.training.run import EpochMetrics, TrainingRun
 
 
-def run_in_new_process(epochs: int, load: Path | str, save: Path | str) -> list[str]:
+def run_in_new_process(epochs: int, load: Path, save: Path) -> list[str]:
     finished = subprocess.run(
         [sys.executable, runs.__file__, str(epochs), load, save],
         env=os.environ | {"PYTHONPATH": str(ROOT)},
@@ -37,10 +37,10 @@ def run_in_new_process(epochs: int, load: Path | str, save: Path | str) -> list[
 
 
 def test_stopped_and_restored_in_a_new_process_continues_bit_for_bit(tmp_path: Path) -> None:
-    uninterrupted = run_in_new_process(4, "-", "-")
-    first = run_in_new_process(1, "-", tmp_path / "a")
+    uninterrupted = runs.lines(4)
+    first = runs.lines(1, save=tmp_path / "a")
     second = run_in_new_process(2, tmp_path / "a", tmp_path / "b")
-    third = run_in_new_process(1, tmp_path / "b", "-")
+    third = runs.lines(1, load=tmp_path / "b")
     assert first + second + third == uninterrupted
     assert len(set(uninterrupted)) == 4
 

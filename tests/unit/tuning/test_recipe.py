@@ -1,12 +1,11 @@
 """Recipes: what is read from them, and what is refused before anything starts."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-from searches import ROOT
 
+import run_search
+from sa2vp.cli.commands import run
 from sa2vp.options import OptionError
 from sa2vp.tuning.planning import make_plan
 from sa2vp.tuning.recipe import read_recipe
@@ -131,14 +130,15 @@ def test_other_data_and_other_weights_are_refused(recipe: Path) -> None:
     ],
 )
 def test_the_command_refuses_in_one_line(
-    recipe: Path, tmp_path: Path, arguments: list[str], message: str
+    recipe: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+    message: str,
 ) -> None:
-    done = subprocess.run(
-        [sys.executable, "run_search.py", "--recipe", recipe, "--results", tmp_path / "r",
-         *arguments],
-        cwd=ROOT, capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert done.returncode == 2
-    assert done.stderr.count("\n") == 1
-    assert message in done.stderr
+    options = ["--recipe", str(recipe), "--results", str(tmp_path / "r"), *arguments]
+    assert run(run_search.app, "run_search.py", options) == 2
+    told = capsys.readouterr().err
+    assert told.count("\n") == 1
+    assert message in told
     assert not (tmp_path / "r" / "runs").exists()
