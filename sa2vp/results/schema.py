@@ -199,10 +199,20 @@ def hyperparameter_columns(values: Mapping[str, Value], searched: Iterable[str])
     }
 
 
+PLAIN_METHOD = "sa2vp"
+"""The method whose name is left out of the names of runs and files."""
+
 _SUFFIX = r"(?:search-\d+|confirm-\d+-seed\d+|final-seed\d+)"
 
 
-def make_run_id(suite: str, task: str, phase: Phase, number: int, seed: int) -> str:
+def search_name(suite: str, method: str) -> str:
+    """Name the search of a suite with a method, in the names of files in the results."""
+    return suite if method == PLAIN_METHOD else f"{suite}-{method}"
+
+
+def make_run_id(
+    suite: str, task: str, phase: Phase, number: int, seed: int, *, method: str = PLAIN_METHOD
+) -> str:
     """Name a run.
 
     Args:
@@ -211,18 +221,24 @@ def make_run_id(suite: str, task: str, phase: Phase, number: int, seed: int) -> 
         phase: likewise.
         number: of the trial within its task, from 0; of the trial that a confirming run repeats.
         seed: of the run; a trial's is not part of its name.
+        method: of the run; SA2VP's is not part of its name.
     """
     suffix = {
         "search": f"{number:04d}",
         "confirm": f"{number:04d}-seed{seed}",
         "final": f"seed{seed}",
     }[phase]
-    return f"{suite}-{task}-{phase}-{suffix}"
+    return f"{suite}-{task}{_part(method)}-{phase}-{suffix}"
 
 
-def task_of(run_id: str, suite: str) -> str | None:
+def _part(method: str) -> str:
+    return "" if method == PLAIN_METHOD else f"-{method}"
+
+
+def task_of(run_id: str, suite: str, method: str = PLAIN_METHOD) -> str | None:
     """Give the task that a name of a suite's run holds, also where its row cannot be read."""
-    named = re.fullmatch(rf"{re.escape(suite)}-(.+)-{_SUFFIX}", run_id)
+    pattern = rf"{re.escape(suite)}-(.+){re.escape(_part(method))}-{_SUFFIX}"
+    named = re.fullmatch(pattern, run_id)
     return None if named is None else named[1]
 
 

@@ -91,7 +91,7 @@ def make_plan(options: SearchOptions) -> SearchPlan:
         cache_dir=_absolute(options.cache_dir),
         cached=options.cached,
     )
-    method = check_method(options.method)
+    source, method = check_method(options.method)
     epochs = SUITES[suite].epochs if options.epochs is None else options.epochs
     tasks = choose_tasks(suite, options.tasks, options.data_dir)
     plan = SearchPlan(
@@ -103,6 +103,7 @@ def make_plan(options: SearchOptions) -> SearchPlan:
         checkpoint=_absolute(options.checkpoint),
         image_size=options.image_size,
         method=method,
+        method_source=source,
         training=check_training(method, options.training) if recipe is None else recipe.fixed,
         results=options.results,
         trials=options.trials,

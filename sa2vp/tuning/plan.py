@@ -9,12 +9,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from sa2vp.data.options import DataOptions
-from sa2vp.methods.base import Method
+from sa2vp.methods import Method, MethodSource
+from sa2vp.results.schema import search_name
 from sa2vp.suites import Task
 from sa2vp.training.configuration import RunConfiguration, known_hyperparameters
 from sa2vp.tuning.recipe import Recipe
 from sa2vp.tuning.spaces import corner_runs
-from search_spaces import TaskSpace, Value, remark, task_space
+from search_spaces import TaskSpace, Value
 
 DEFAULTS: Mapping[str, Mapping[str, Value]] = {"demo": {"dropout": 0.0}}
 """By backbone, where not the published ones: one 96 channels wide has nothing to spare."""
@@ -32,6 +33,7 @@ class SearchPlan:
         checkpoint: its weights, where the name needs a file.
         image_size: of the images in pixels; None is the backbone's own.
         method: that adapts the backbone.
+        method_source: where trials find it.
         training: hyperparameters of the method and of its training that the user has set, by name.
         results: folder or URI of the results.
         trials: configurations tried per task.
@@ -61,6 +63,7 @@ class SearchPlan:
     checkpoint: str | None
     image_size: int | None
     method: type[Method]
+    method_source: MethodSource
     results: str
     trials: int
     epochs: int
@@ -80,6 +83,11 @@ class SearchPlan:
     images_per_second: float | None = None
     input_size: int | None = None
     recipe: Recipe | None = None
+
+    @property
+    def search_name(self) -> str:
+        """Name what is searched, in the names of files in the results."""
+        return search_name(self.suite, self.method.name)
 
     @property
     def tasks(self) -> tuple[str, ...]:
@@ -111,14 +119,16 @@ class SearchPlan:
     def remark(self) -> str | None:
         """Say what the user should know of the configurations that open the search."""
         own = self.recipe is not None or all(task in self.spaces for task in self.tasks)
-        return None if own else remark(self.suite, self.backbone)
+        return None if own else self.method.remark(self.suite, self.backbone)
 
     def space(self, task: str) -> TaskSpace:
         """Give the space that a task is searched in."""
         if self.recipe is not None:
             return self.recipe.space
         own = self.spaces.get(task)
-        return task_space(self.suite, task, self.backbone) if own is None else own
+        if own is not None:
+            return own
+        return self.method.default_space(self.suite, task, self.backbone)
 
     def corner_runs(self, task: str) -> list[RunConfiguration]:
         """Give runs at the corners of a task's space.
@@ -149,7 +159,7 @@ class SearchPlan:
             "--reduction-factor": f"{self.reduction_factor:g}",
             "--brackets": str(self.brackets),
             "--seed": str(self.seed),
-            "method": self.method.name,
+            "--method": self.method_source.identity,
             **{name: json.dumps(value) for name, value in self.fixed.items()},
         }
         if self.precision != "auto":  # which the device decides: it is compared once that is known

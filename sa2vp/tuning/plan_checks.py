@@ -10,7 +10,7 @@ from pathlib import Path
 from sa2vp.data.custom import custom_task
 from sa2vp.data.errors import DataError
 from sa2vp.hyperparameters import HyperparameterError
-from sa2vp.methods import Method, find_method
+from sa2vp.methods import Method, MethodError, MethodSource
 from sa2vp.suites import SUITES, Suite, Task, suite_tasks
 from sa2vp.training.configuration import (
     PRECISIONS,
@@ -68,15 +68,16 @@ def choose_tasks(suite: str, names: str | None, data_dir: Path | None) -> tuple[
     return (task,)
 
 
-def check_method(name: str) -> type[Method]:
-    """Find a method.
+def check_method(reference: str) -> tuple[MethodSource, type[Method]]:
+    """Find a method, by its name or in a user's file.
 
     Raises:
-        PlanError: there is none of this name.
+        PlanError: it is not there, or is none.
     """
     try:
-        return find_method(name)
-    except ValueError as error:
+        source = MethodSource.of(reference)
+        return source, source.load()
+    except MethodError as error:
         raise PlanError("--method", str(error)) from error
 
 
@@ -183,7 +184,8 @@ def check_hyperparameters(plan: SearchPlan) -> dict[str, list[RunConfiguration]]
         try:
             space = checked_space(plan.method, plan.space(task))
         except HyperparameterError as error:
-            raise PlanError("--method", f"the space of {task}: {error}") from error
+            where = f"the space of {task}: " if error.name else ""
+            raise PlanError("--method", f"{where}{error}") from error
         for name in plan.training:
             if name in space.ranges:
                 raise PlanError(

@@ -204,7 +204,9 @@ class ProtocolSearcher(Searcher):
     ) -> RunRow:
         provenance = gather_provenance()
         return RunRow(
-            run_id=make_run_id(self._plan.suite, task, phase, number, seed),
+            run_id=make_run_id(
+                self._plan.suite, task, phase, number, seed, method=self._plan.method.name
+            ),
             uid=uuid.uuid4().hex,
             suite=self._plan.suite,
             task=task,
@@ -237,7 +239,7 @@ class ProtocolSearcher(Searcher):
             "workers": self._plan.workers_per_trial,
             "threads": threads_for(self._resources["CPU"]),
             "resources": self._resources,
-            "method": row.method,
+            "method": asdict(self._plan.method_source),
             "hyperparameters": row.values,
             "epochs": row.epochs_planned,
             "seed": row.seed,

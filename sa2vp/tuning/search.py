@@ -68,7 +68,7 @@ def search(
     """
     plan, store = session.plan, session.store
     try:
-        record = RunRecord(store, plan.suite)
+        record = RunRecord(store, plan.suite, plan.method.name)
         record.check_epochs(plan.tasks)
         if retry_failed:
             again = record.retry_failed(plan.tasks)

@@ -58,7 +58,7 @@ def open_session(
     """
     try:
         store = ResultsStore(plan.results)
-        lock = hold_results(store, plan.suite, say)
+        lock = hold_results(store, plan.search_name, say)
         set_aside = continue_or_refuse(store, plan, data, fresh=fresh)
     except OSError as error:  # a StoreError among them
         raise PlanError("--results", str(error)) from error
@@ -123,31 +123,31 @@ def continue_or_refuse(
         PlanError: the folder holds the search of another configuration; names the first option
             that differs. Nothing more is set aside then than an earlier ``fresh`` had begun to.
     """
-    set_aside = _finish_setting_aside(store, plan.suite)  # of a --fresh that was interrupted
-    noted = read_notes(store, plan.suite)
-    searched = {task_of(run_id, plan.suite) for run_id in store.run_ids()}
+    set_aside = _finish_setting_aside(store, plan)  # of a --fresh that was interrupted
+    noted = read_notes(store, plan.search_name)
+    searched = {task_of(run_id, plan.suite, plan.method.name) for run_id in store.run_ids()}
     searched &= {*noted.tasks, *plan.tasks}  # what other methods have run has names of its own
     if fresh:
         searched -= set(plan.tasks)
     if searched - noted.tasks.keys():
         raise PlanError(
             "--results",
-            f"{plan.results} holds runs of suite {plan.suite}, but {search_file(plan.suite)}, "
-            "which says how they were searched, is gone; put it back, choose another --results, "
-            "or start over with --fresh",
+            f"{plan.results} holds runs of suite {plan.suite}, but "
+            f"{search_file(plan.search_name)}, which says how they were searched, is gone; put it "
+            "back, choose another --results, or start over with --fresh",
         )
     noted = noted.of_tasks(searched)  # of the others nothing was run, or nothing is left
     asked = Notes(*plan.identity(data.fingerprints))
     _refuse_difference(store, plan, data, noted, asked)
     if fresh:
         store.write_text(
-            _pending_file(plan.suite),
+            _pending_file(plan.search_name),
             json.dumps({"folder": superseded_folder(), "tasks": plan.tasks}),
         )
-        set_aside += _finish_setting_aside(store, plan.suite)
-    store.write_text(search_file(plan.suite), noted.with_others(asked).as_json())
-    known = read_json(store, data_file(plan.suite))
-    store.write_text(data_file(plan.suite), json.dumps(known | data.described(), indent=2))
+        set_aside += _finish_setting_aside(store, plan)
+    store.write_text(search_file(plan.search_name), noted.with_others(asked).as_json())
+    known = read_json(store, data_file(plan.search_name))
+    store.write_text(data_file(plan.search_name), json.dumps(known | data.described(), indent=2))
     return set_aside
 
 
@@ -162,9 +162,9 @@ def settle(store: ResultsStore, plan: SearchPlan, facts: dict[str, str]) -> None
     Raises:
         PlanError: the folder holds the search of something else; names the first that differs.
     """
-    noted, asked = read_notes(store, plan.suite), Notes(facts, {})
+    noted, asked = read_notes(store, plan.search_name), Notes(facts, {})
     _refuse_difference(store, plan, None, noted, asked)
-    store.write_text(search_file(plan.suite), noted.with_others(asked).as_json())
+    store.write_text(search_file(plan.search_name), noted.with_others(asked).as_json())
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,7 +269,7 @@ def _mixed(plan: SearchPlan, key: str, difference: str) -> PlanError:
 
 def _changes(store: ResultsStore, plan: SearchPlan, data: PlanData | None, task: str) -> str:
     """Tell what has changed in a task's data, where the results say what they were."""
-    described = read_json(store, data_file(plan.suite)).get(task)
+    described = read_json(store, data_file(plan.search_name)).get(task)
     if data is None or described is None:
         return ""
     try:
@@ -283,11 +283,12 @@ def _pending_file(suite: str) -> str:
     return f"fresh-{suite}.json"
 
 
-def _finish_setting_aside(store: ResultsStore, suite: str) -> int:
+def _finish_setting_aside(store: ResultsStore, plan: SearchPlan) -> int:
     """Set aside what ``--fresh`` has begun to; count the runs that it still had to move.
 
     What is to be moved is written down before, so that half of a search never stays behind.
     """
+    suite = plan.search_name
     name = _pending_file(suite)
     pending = read_json(store, name)
     if not pending:
@@ -295,7 +296,8 @@ def _finish_setting_aside(store: ResultsStore, suite: str) -> int:
     folder, tasks = pending.get("folder"), pending.get("tasks")
     if not is_superseded_folder(folder) or not isinstance(tasks, list):
         raise StoreError(f"{name} is damaged; move it away (no folder and tasks of --fresh)")
-    runs = [run_id for run_id in store.run_ids() if task_of(run_id, suite) in tasks]
+    named = {run_id: task_of(run_id, plan.suite, plan.method.name) for run_id in store.run_ids()}
+    runs = [run_id for run_id, task in named.items() if task in tasks]
     store.set_aside(runs, folder)
     noted = read_notes(store, suite)
     others = noted.of_tasks(noted.tasks.keys() - set(tasks))
