@@ -21,13 +21,8 @@ from rich.table import Table
 
 from sa2vp.cli.commands import run_script
 from sa2vp.printing import Console
-from sa2vp.results.schema import (
-    Phase,
-    RunRow,
-    hyperparameter_columns,
-    make_run_id,
-    trial_number,
-)
+from sa2vp.results.names import make_run_id, trial_number
+from sa2vp.results.schema import Phase, RunRow, hyperparameter_columns
 from sa2vp.results.store import ResultsStore
 from sa2vp.tuning.record import RunRecord
 from search_spaces import SPACES

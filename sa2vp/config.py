@@ -112,9 +112,11 @@ class SearchConfig(BaseModel):
     )  # fmt: skip
     method: Annotated[
         str,
-        AfterValidator(Known("method", tuple(METHODS))),
-        Option(f"How the backbone is adapted: {', '.join(METHODS)}.", TASKS, Role.IDENTITY, "NAME"),
-    ] = "sa2vp"
+        Option(
+            f"{', '.join(METHODS)}, or your own: path/to/file.py:Class.", TASKS, Role.IDENTITY,
+            "NAME",
+        ),
+    ] = "sa2vp"  # fmt: skip
     checkpoint: Annotated[
         Path | None,
         Reachable,

@@ -17,7 +17,7 @@ from ray.tune.schedulers import ASHAScheduler, FIFOScheduler, TrialScheduler
 from ray.tune.search.optuna import OptunaSearch
 
 from comparison.simulation import Problem, Result, Verdict, Way
-from sa2vp.results.schema import make_run_id
+from sa2vp.results.names import make_run_id
 from sa2vp.tuning.asha import PerTaskASHA
 from sa2vp.tuning.distributions import for_optuna
 from sa2vp.tuning.task_search import METRIC, TaskSearch

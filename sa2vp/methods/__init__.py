@@ -2,28 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from pydantic.fields import FieldInfo
 
 from sa2vp.methods.base import Method
-from sa2vp.methods.sa2vp import SA2VP
+from sa2vp.methods.loading import METHODS, MethodError, MethodSource, find_method
 
-__all__ = ["METHODS", "Method", "find_method", "method_options"]
-
-METHODS: Mapping[str, type[Method]] = {method.name: method for method in (SA2VP,)}
-"""By name. A new one is added here, and nowhere else."""
-
-
-def find_method(name: str) -> type[Method]:
-    """Give a method by its name.
-
-    Raises:
-        ValueError: there is none of this name; the message lists them.
-    """
-    if name not in METHODS:
-        raise ValueError(f"unknown method {name!r}; known: {', '.join(METHODS)}")
-    return METHODS[name]
+__all__ = ["METHODS", "Method", "MethodError", "MethodSource", "find_method", "method_options"]
 
 
 def method_options() -> dict[str, FieldInfo]:

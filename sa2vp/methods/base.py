@@ -3,7 +3,8 @@
 A method is one class in one file. Its fields are its hyperparameters; an object of it is the method
 with a value for each of them. Nobody who trains, searches or reports asks which method it has.
 
-To add one, write a class as below and name it in ``sa2vp/methods/__init__.py``.
+To add one, write a class as below and name it in ``sa2vp/methods/loading.py``; one in a file of
+your own is given to ``--method`` as ``path/to/file.py:Class``.
 PyTorch and timm are slow to import, and options are checked before: import them where they are
 used.
 """
@@ -13,7 +14,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from sa2vp.hyperparameters import Hyperparameters
+from sa2vp.hyperparameters import HyperparameterError, Hyperparameters
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from sa2vp.models.learned import LearnedArrays
     from sa2vp.models.suitability import Backbone
+    from search_spaces import TaskSpace
 
 
 class Method(Hyperparameters):
@@ -28,9 +30,34 @@ class Method(Hyperparameters):
 
     Attributes:
         name: of the method, in rows and in the names of runs.
+        reads_features: whether the model learns from ``model.features(images)`` alone, ``(B, D)``,
+            which nothing that it learns changes. They are then computed once for each image that
+            comes without augmentation, and the model is called with them in place of images.
     """
 
     name: ClassVar[str]
+    reads_features: ClassVar[bool] = False
+
+    @classmethod
+    def default_space(cls, suite: str, task: str, backbone: str) -> TaskSpace:  # noqa: ARG003
+        """Give the space that a task is searched in where the user gives none.
+
+        Args:
+            suite: of the task.
+            task: its name.
+            backbone: as given to ``--backbone``.
+
+        Raises:
+            HyperparameterError: there is none.
+        """
+        raise HyperparameterError(
+            "", f"method {cls.name} has no space for {task} of suite {suite}; give one (--spaces)"
+        )
+
+    @classmethod
+    def remark(cls, suite: str, backbone: str) -> str | None:  # noqa: ARG003 - seldom any
+        """Say what a user should know of the default spaces of a suite, if anything."""
+        return None
 
     @abstractmethod
     def build(self, backbone: Backbone, num_classes: int) -> LearnedArrays:

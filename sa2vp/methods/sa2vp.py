@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from sa2vp.hyperparameters import HyperparameterError
 from sa2vp.methods.base import Method
+from search_spaces import TaskSpace, remark, task_space
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -43,6 +44,16 @@ class SA2VP(Method):
         if self.image_loss_weight + self.prompt_loss_weight == 0:
             raise ValueError("one of image_loss_weight and prompt_loss_weight must be above 0")
         return self
+
+    @classmethod
+    def default_space(cls, suite: str, task: str, backbone: str) -> TaskSpace:
+        """Give the space around the authors' configurations."""
+        return task_space(suite, task, backbone)
+
+    @classmethod
+    def remark(cls, suite: str, backbone: str) -> str | None:
+        """Say where the authors give no configurations."""
+        return remark(suite, backbone)
 
     def build(self, backbone: Backbone, num_classes: int) -> models.SA2VP:
         """Make SA2VP's model."""

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
@@ -197,40 +196,6 @@ def hyperparameter_columns(values: Mapping[str, Value], searched: Iterable[str])
         "hyperparameters": json.dumps(others, sort_keys=True),
         "searched": json.dumps(list(searched)),
     }
-
-
-_SUFFIX = r"(?:search-\d+|confirm-\d+-seed\d+|final-seed\d+)"
-
-
-def make_run_id(suite: str, task: str, phase: Phase, number: int, seed: int) -> str:
-    """Name a run.
-
-    Args:
-        suite: of the run.
-        task: likewise.
-        phase: likewise.
-        number: of the trial within its task, from 0; of the trial that a confirming run repeats.
-        seed: of the run; a trial's is not part of its name.
-    """
-    suffix = {
-        "search": f"{number:04d}",
-        "confirm": f"{number:04d}-seed{seed}",
-        "final": f"seed{seed}",
-    }[phase]
-    return f"{suite}-{task}-{phase}-{suffix}"
-
-
-def task_of(run_id: str, suite: str) -> str | None:
-    """Give the task that a name of a suite's run holds, also where its row cannot be read."""
-    named = re.fullmatch(rf"{re.escape(suite)}-(.+)-{_SUFFIX}", run_id)
-    return None if named is None else named[1]
-
-
-def trial_number(run_id: str) -> int:
-    """Give the number of a trial within its task, the first is 0, from its name or a repeat's."""
-    numbers = re.search(r"-(\d+)(?:-seed\d+)?$", run_id)
-    assert numbers is not None, run_id  # noqa: S101 - for the type checker
-    return int(numbers[1])
 
 
 @dataclass(kw_only=True, slots=True)

@@ -11,6 +11,7 @@ from sa2vp.data.run_images import open_images
 from sa2vp.models import Backbone
 from sa2vp.suites import Task
 from sa2vp.training.configuration import RunConfiguration
+from sa2vp.training.features import FeatureKeeper, Prepare
 from sa2vp.training.generators import seed_everything
 from sa2vp.training.run import TrainingRun
 
@@ -49,14 +50,20 @@ def build_run(
     images = open_images(task, data, size[0], final=final, expected=expected)
     seed_everything(configuration.seed)
     model = configuration.method.build(backbone, task.num_classes)
+    device = device or torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    prepare: Prepare = Normalise(size)
+    if configuration.method.reads_features:
+        kept = FeatureKeeper(model, prepare, device, precision)
+        images = kept.keep(images)
+        prepare = kept.prepare
     return TrainingRun(
         model,
         configuration,
         train=images.train,
         val=images.val,
         test=images.test,
-        prepare=Normalise(size),
-        device=device or torch.device("cuda" if torch.cuda.is_available() else "cpu"),
+        prepare=prepare,
+        device=device,
         precision=precision,
     )
 

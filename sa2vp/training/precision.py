@@ -6,7 +6,8 @@ The learned arrays, their gradients and the optimiser stay in float32 whatever t
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -49,12 +50,11 @@ class MixedPrecision:
         self._dtype: torch.dtype = getattr(torch, name)
         self._scaler = GradScaler(device.type, enabled=name == "float16")
 
-    def forward(self, model: nn.Module, inputs: Tensor) -> tuple[Tensor, Tensor]:
-        """Give the model's two logits; its head keeps them in float32."""
+    def forward(self, model: Callable[[Tensor], Any], inputs: Tensor) -> Any:
+        """Give a model's outputs; a head keeps logits in float32."""
         lower = self._dtype != torch.float32
         with torch.autocast(self._device_type, self._dtype if lower else None, enabled=lower):
-            image_logits, prompt_logits = model(inputs)
-        return image_logits, prompt_logits
+            return model(inputs)
 
     def backward(self, loss: Tensor) -> None:
         """Add a loss's gradients, scaled where the format needs it."""

@@ -9,7 +9,8 @@ from typing import Any
 
 from ray.tune.schedulers import ASHAScheduler, FIFOScheduler, TrialScheduler
 
-from sa2vp.results.schema import EpochRow, trial_number
+from sa2vp.results.names import trial_number
+from sa2vp.results.schema import EpochRow
 from sa2vp.tuning.rungs import REDUCTION_FACTOR, grace_epochs
 from sa2vp.tuning.task_search import METRIC
 

@@ -10,12 +10,13 @@ from typing import Any
 
 from sa2vp.config import SearchConfig
 from sa2vp.data.options import DataOptions
-from sa2vp.methods.base import Method
+from sa2vp.methods import Method, MethodSource
+from sa2vp.results.names import search_name
 from sa2vp.suites import Task
 from sa2vp.training.configuration import RunConfiguration, known_hyperparameters
 from sa2vp.tuning.recipe import Recipe
 from sa2vp.tuning.spaces import corner_runs
-from search_spaces import TaskSpace, Value, remark, task_space
+from search_spaces import TaskSpace, Value
 
 DEFAULTS: Mapping[str, Mapping[str, Value]] = {"demo": {"dropout": 0.0}}
 """By backbone, where not the published ones: one 96 channels wide has nothing to spare."""
@@ -28,6 +29,7 @@ class SearchPlan:
     Attributes:
         config: every option, checked.
         method: that adapts the backbone.
+        method_source: where trials find it.
         task_rows: the tasks to run, in the suite's order.
         spaces: of tasks whose space is the user's own.
         input_size: of the backbone in pixels; None where it was not looked at.
@@ -37,6 +39,7 @@ class SearchPlan:
     config: SearchConfig
     task_rows: tuple[Task, ...]
     method: type[Method]
+    method_source: MethodSource
     spaces: Mapping[str, TaskSpace] = field(default_factory=dict)
     input_size: int | None = None
     recipe: Recipe | None = None
@@ -51,6 +54,11 @@ class SearchPlan:
             cached=not config.no_cache,
             loaders=max(1, int(config.cpus_per_trial)),
         )
+
+    @property
+    def search_name(self) -> str:
+        """Name what is searched, in the names of files in the results."""
+        return search_name(self.config.suite, self.method.name)
 
     @property
     def tasks(self) -> tuple[str, ...]:
@@ -89,14 +97,16 @@ class SearchPlan:
     def remark(self) -> str | None:
         """Say what the user should know of the configurations that open the search."""
         own = self.recipe is not None or all(task in self.spaces for task in self.tasks)
-        return None if own else remark(self.config.suite, self.config.backbone)
+        return None if own else self.method.remark(self.config.suite, self.config.backbone)
 
     def space(self, task: str) -> TaskSpace:
         """Give the space that a task is searched in."""
         if self.recipe is not None:
             return self.recipe.space
         own = self.spaces.get(task)
-        return task_space(self.config.suite, task, self.config.backbone) if own is None else own
+        if own is not None:
+            return own
+        return self.method.default_space(self.config.suite, task, self.config.backbone)
 
     def corner_runs(self, task: str) -> list[RunConfiguration]:
         """Give runs at the corners of a task's space.
@@ -123,6 +133,7 @@ class SearchPlan:
         whole = {
             **self.config.identity(),
             **self.fixed,
+            "method": self.method_source.identity,
             "checkpoint": digest,
         }
         if self.recipe is not None:

@@ -8,7 +8,7 @@ from functools import partial
 from sa2vp.config import OPTIONS, SearchConfig
 from sa2vp.data.errors import DataError
 from sa2vp.hyperparameters import HyperparameterError
-from sa2vp.methods import Method
+from sa2vp.methods import Method, MethodError, MethodSource
 from sa2vp.options import OptionError
 from sa2vp.suites import SUITES, Task, suite_tasks
 from sa2vp.training.configuration import RunConfiguration, check_hyperparameter
@@ -41,6 +41,19 @@ def choose_tasks(config: SearchConfig) -> tuple[Task, ...]:
     if chosen not in (None, [task.name]):
         raise OptionError("--tasks", f"{config.data_dir} holds one task, {task.name}; leave it out")
     return (task,)
+
+
+def check_method(reference: str) -> tuple[MethodSource, type[Method]]:
+    """Find a method, by its name or in a user's file.
+
+    Raises:
+        OptionError: it is not there, or is none.
+    """
+    try:
+        source = MethodSource.of(reference)
+        return source, source.load()
+    except MethodError as error:
+        raise OptionError("--method", str(error)) from error
 
 
 def own_spaces(
@@ -104,7 +117,8 @@ def check_hyperparameters(plan: SearchPlan) -> dict[str, list[RunConfiguration]]
         try:
             space = checked_space(plan.method, plan.space(task))
         except HyperparameterError as error:
-            raise OptionError("--method", f"the space of {task}: {error}") from error
+            where = f"the space of {task}: " if error.name else ""
+            raise OptionError("--method", f"{where}{error}") from error
         for name in plan.training:
             if name in space.ranges:
                 raise OptionError(

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from sa2vp.config import DECIDED, OPTIONS, SearchConfig
-from sa2vp.methods import find_method
 from sa2vp.options import OptionError, checked
 from sa2vp.suites import SUITES
 from sa2vp.training.configuration import RunConfiguration
@@ -17,6 +16,7 @@ from sa2vp.tuning.plan_checks import (
     check_data_dir,
     check_hyperparameters,
     check_known,
+    check_method,
     check_precision,
     check_workers,
     choose_tasks,
@@ -43,10 +43,11 @@ def make_plan(**given: Any) -> SearchPlan:
     tasks = choose_tasks(config)
     if recipe is not None and [task.name for task in tasks] != [recipe.task]:
         raise OptionError("--recipe", f"task: {recipe.task!r} is no name of one task")
-    method = find_method(config.method)
+    source, method = check_method(config.method)
     plan = SearchPlan(
         config=config,
         method=method,
+        method_source=source,
         task_rows=tasks,
         spaces=own_spaces(config, tasks, method),
         recipe=recipe,

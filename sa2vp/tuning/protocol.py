@@ -13,13 +13,8 @@ from typing import Any
 from ray.tune.search import Searcher
 
 from sa2vp.data.fingerprint import Manifest
-from sa2vp.results.schema import (
-    Phase,
-    RunRow,
-    hyperparameter_columns,
-    make_run_id,
-    trial_number,
-)
+from sa2vp.results.names import make_run_id, trial_number
+from sa2vp.results.schema import Phase, RunRow, hyperparameter_columns
 from sa2vp.results.store import superseded_folder
 from sa2vp.tuning.distributions import for_optuna
 from sa2vp.tuning.plan import SearchPlan
@@ -206,7 +201,9 @@ class ProtocolSearcher(Searcher):
     ) -> RunRow:
         provenance = gather_provenance()
         return RunRow(
-            run_id=make_run_id(self._config.suite, task, phase, number, seed),
+            run_id=make_run_id(
+                self._config.suite, task, phase, number, seed, method=self._plan.method.name
+            ),
             uid=uuid.uuid4().hex,
             suite=self._config.suite,
             task=task,
@@ -239,7 +236,7 @@ class ProtocolSearcher(Searcher):
             "workers": self._config.workers_per_trial,
             "threads": threads_for(self._resources["CPU"]),
             "resources": self._resources,
-            "method": row.method,
+            "method": asdict(self._plan.method_source),
             "hyperparameters": row.values,
             "epochs": row.epochs_planned,
             "seed": row.seed,

@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Iterable
 from datetime import UTC, datetime
 from typing import Any, NoReturn
 
+from sa2vp.results.names import PLAIN_METHOD
 from sa2vp.results.ranking import Outcome, rank
 from sa2vp.results.schema import Decision, EpochRow, Phase, RunRow, Status
 from sa2vp.results.store import ResultsStore, StoreError, superseded_folder
@@ -22,7 +23,6 @@ from sa2vp.training.checkpoint import (
     read_counters,
 )
 
-METHOD = "sa2vp"
 REPORTED = (
     "trainable_params",
     "backbone_params",
@@ -43,11 +43,12 @@ PREDICTIONS = ("test_targets", "test_predicted")
 
 
 class RunRecord:
-    """The runs of SA2VP on one suite; those of other methods are left alone.
+    """The runs of one method on one suite; those of others are left alone.
 
     Args:
         store: where they are read from and written to.
         suite: whose runs.
+        method: likewise.
 
     Attributes:
         runs: by run_id.
@@ -56,14 +57,14 @@ class RunRecord:
             so that what stands on disk is what stood there at one moment.
     """
 
-    def __init__(self, store: ResultsStore, suite: str) -> None:
+    def __init__(self, store: ResultsStore, suite: str, method: str = PLAIN_METHOD) -> None:
         self._store = store
         self.lost: StoreError | None = None
         with store.hold_files(reading=True):
             self.runs = {
                 row.run_id: row
                 for row in store.read_runs()
-                if (row.suite, row.method) == (suite, METHOD)
+                if (row.suite, row.method) == (suite, method)
             }
             epochs = store.read_epochs_of(list(self.runs))
         self._alike: dict[str, Any] = {}

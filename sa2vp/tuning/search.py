@@ -59,7 +59,7 @@ def search(session: Session, console: Console) -> Outcome:
     plan, store = session.plan, session.store
     config = plan.config
     try:
-        record = RunRecord(store, config.suite)
+        record = RunRecord(store, config.suite, plan.method.name)
         record.check_epochs(plan.tasks)
         if config.retry_failed:
             again = record.retry_failed(plan.tasks)

@@ -13,7 +13,7 @@ from sa2vp.config import OPTIONS
 from sa2vp.data.fingerprint import Manifest, what_changed
 from sa2vp.options import OptionError, Role
 from sa2vp.results.lease import Lease, LeaseError
-from sa2vp.results.schema import task_of
+from sa2vp.results.names import task_of
 from sa2vp.results.store import (
     ResultsStore,
     StoreError,
@@ -58,7 +58,7 @@ def open_session(
     """
     try:
         store = ResultsStore(plan.config.results)
-        lock = hold_results(store, plan.config.suite, say)
+        lock = hold_results(store, plan.search_name, say)
         set_aside = continue_or_refuse(store, plan, data, fresh=plan.config.fresh)
     except OSError as error:  # a StoreError among them
         raise OptionError("--results", str(error)) from error
@@ -123,32 +123,31 @@ def continue_or_refuse(
         OptionError: the folder holds the search of another configuration; names the first option
             that differs. Nothing more is set aside then than an earlier ``fresh`` had begun to.
     """
-    suite = plan.config.suite
-    set_aside = _finish_setting_aside(store, suite)  # of a --fresh that was interrupted
-    noted = read_notes(store, suite)
-    searched = {task_of(run_id, suite) for run_id in store.run_ids()}
+    set_aside = _finish_setting_aside(store, plan)  # of a --fresh that was interrupted
+    noted = read_notes(store, plan.search_name)
+    searched = {task_of(run_id, plan.config.suite, plan.method.name) for run_id in store.run_ids()}
     searched &= {*noted.tasks, *plan.tasks}  # what other methods have run has names of its own
     if fresh:
         searched -= set(plan.tasks)
     if searched - noted.tasks.keys():
         raise OptionError(
             "--results",
-            f"{plan.config.results} holds runs of suite {suite}, but {search_file(suite)}, which "
-            "says how they were searched, is gone; put it back, choose another --results, "
-            "or start over with --fresh",
+            f"{plan.config.results} holds runs of suite {plan.config.suite}, but "
+            f"{search_file(plan.search_name)}, which says how they were searched, is gone; put it "
+            "back, choose another --results, or start over with --fresh",
         )
     noted = noted.of_tasks(searched)  # of the others nothing was run, or nothing is left
     asked = Notes(*plan.identity(data.fingerprints))
     _refuse_difference(store, plan, data, noted, asked)
     if fresh:
         store.write_text(
-            _pending_file(suite),
+            _pending_file(plan.search_name),
             json.dumps({"folder": superseded_folder(), "tasks": plan.tasks}),
         )
-        set_aside += _finish_setting_aside(store, suite)
-    store.write_text(search_file(suite), noted.with_others(asked).as_json())
-    known = read_json(store, data_file(suite))
-    store.write_text(data_file(suite), json.dumps(known | data.described(), indent=2))
+        set_aside += _finish_setting_aside(store, plan)
+    store.write_text(search_file(plan.search_name), noted.with_others(asked).as_json())
+    known = read_json(store, data_file(plan.search_name))
+    store.write_text(data_file(plan.search_name), json.dumps(known | data.described(), indent=2))
     return set_aside
 
 
@@ -163,9 +162,9 @@ def settle(store: ResultsStore, plan: SearchPlan, facts: dict[str, Any]) -> None
     Raises:
         OptionError: the folder holds the search of something else; names the first that differs.
     """
-    noted, asked = read_notes(store, plan.config.suite), Notes(facts, {})
+    noted, asked = read_notes(store, plan.search_name), Notes(facts, {})
     _refuse_difference(store, plan, None, noted, asked)
-    store.write_text(search_file(plan.config.suite), noted.with_others(asked).as_json())
+    store.write_text(search_file(plan.search_name), noted.with_others(asked).as_json())
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,7 +275,7 @@ def _mixed(plan: SearchPlan, name: str, difference: str) -> OptionError:
 
 def _changes(store: ResultsStore, plan: SearchPlan, data: PlanData | None, task: str) -> str:
     """Tell what has changed in a task's data, where the results say what they were."""
-    described = read_json(store, data_file(plan.config.suite)).get(task)
+    described = read_json(store, data_file(plan.search_name)).get(task)
     if data is None or described is None:
         return ""
     try:
@@ -290,11 +289,12 @@ def _pending_file(suite: str) -> str:
     return f"fresh-{suite}.json"
 
 
-def _finish_setting_aside(store: ResultsStore, suite: str) -> int:
+def _finish_setting_aside(store: ResultsStore, plan: SearchPlan) -> int:
     """Set aside what ``--fresh`` has begun to; count the runs that it still had to move.
 
     What is to be moved is written down before, so that half of a search never stays behind.
     """
+    suite = plan.search_name
     name = _pending_file(suite)
     pending = read_json(store, name)
     if not pending:
@@ -302,7 +302,8 @@ def _finish_setting_aside(store: ResultsStore, suite: str) -> int:
     folder, tasks = pending.get("folder"), pending.get("tasks")
     if not is_superseded_folder(folder) or not isinstance(tasks, list):
         raise StoreError(f"{name} is damaged; move it away (no folder and tasks of --fresh)")
-    runs = [run_id for run_id in store.run_ids() if task_of(run_id, suite) in tasks]
+    of = plan.config.suite, plan.method.name
+    runs = [run_id for run_id in store.run_ids() if task_of(run_id, *of) in tasks]
     store.set_aside(runs, folder)
     noted = read_notes(store, suite)
     others = noted.of_tasks(noted.tasks.keys() - set(tasks))

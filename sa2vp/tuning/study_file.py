@@ -44,7 +44,7 @@ class KeepStudies(Callback):
         self._studies: dict[str, optuna.Study] = {}
         if store.local_folder is None:
             return
-        path = store.local_folder / study_file(plan.config.suite)
+        path = store.local_folder / study_file(plan.search_name)
         # Of a search that was killed; this one holds the results, and Optuna would wait for it.
         path.with_name(f"{path.name}{LOCK_FILE_SUFFIX}").unlink(missing_ok=True)
         try:
@@ -62,7 +62,7 @@ class KeepStudies(Callback):
         storage = JournalStorage(JournalFileBackend(str(path)))
         for task in plan.tasks:
             self._studies[task] = optuna.create_study(
-                storage=storage, study_name=f"{plan.config.suite}/{task}", direction="maximize",
+                storage=storage, study_name=f"{plan.search_name}/{task}", direction="maximize",
                 load_if_exists=True,
             )  # fmt: skip
             ended = {

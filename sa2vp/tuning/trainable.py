@@ -14,7 +14,7 @@ from ray.tune.result import SHOULD_CHECKPOINT
 from sa2vp.data.errors import DataError
 from sa2vp.data.fingerprint import Manifest
 from sa2vp.data.options import DataOptions
-from sa2vp.methods import find_method
+from sa2vp.methods import MethodSource
 from sa2vp.suites import Task
 from sa2vp.training.allocator import keep_freed_memory
 from sa2vp.training.build import build_run, input_size
@@ -36,10 +36,10 @@ class SA2VPTrainable(tune.Trainable):
 
     The configuration holds ``run_id``, ``task`` (its name), ``task_row`` and ``data`` (as
     :class:`Task` and :class:`DataOptions` take them), ``manifest`` (of the data that was checked,
-    as :class:`Manifest` takes it), ``phase``, ``method`` (its name), ``hyperparameters`` (by name),
-    ``epochs`` and ``seed`` (as :meth:`RunConfiguration.of` takes them),
-    ``identity`` and ``start`` (as :meth:`~sa2vp.training.run.TrainingRun.identify` takes them),
-    ``precision``, ``threads``, ``checkpoints`` (URIs, the first to be tried first) and
+    as :class:`Manifest` takes it), ``phase``, ``method`` (as :class:`MethodSource` takes it),
+    ``hyperparameters`` (by name), ``epochs`` and ``seed`` (as :meth:`RunConfiguration.of` takes
+    them), ``identity`` and ``start`` (as :meth:`~sa2vp.training.run.TrainingRun.identify` takes
+    them), ``precision``, ``threads``, ``checkpoints`` (URIs, the first to be tried first) and
     ``resources`` (of Ray, by name). Actors are reused: the backbone stays from run to run.
     """
 
@@ -152,7 +152,7 @@ def _build(config: dict[str, Any], shared: SharedBackbone, device: torch.device)
         Task(**config["task_row"]),
         open_backbone(shared),
         RunConfiguration.of(
-            find_method(config["method"]),
+            MethodSource(**config["method"]).load(),
             config["hyperparameters"],
             epochs=config["epochs"],
             seed=config["seed"],

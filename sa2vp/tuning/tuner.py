@@ -44,7 +44,7 @@ def tuner_for(
         changed: called after each entry into the record.
         verbose: let Ray write to the terminal.
     """
-    name, storage = f"{plan.config.suite}-{stamp()}", f"{store.uri}/tune"
+    name, storage = f"{plan.search_name}-{stamp()}", f"{store.uri}/tune"
     return tune.Tuner(
         make_trainable(f"{storage}/{name}"),
         tune_config=tune.TuneConfig(

@@ -8,11 +8,12 @@ from pathlib import Path
 from ray import tune
 from torch import Tensor
 
+from sa2vp.results.names import PLAIN_METHOD, search_name
 from sa2vp.results.schema import RunRow
 from sa2vp.results.store import ResultsStore, StoreError
 from sa2vp.suites import CUSTOM, SUITES
 from sa2vp.training.checkpoint import Checkpoint, CheckpointError
-from sa2vp.tuning.record import METHOD, RunRecord
+from sa2vp.tuning.record import RunRecord
 from sa2vp.tuning.session import data_file, read_json
 from sa2vp.use.card import card_of
 from sa2vp.use.errors import UseError, shortened
@@ -70,7 +71,7 @@ def named_final_run(rows: Sequence[RunRow], run_id: str) -> RunRow:
         raise UseError(f"--run: no run {run_id!r}; final runs there: {_listed(finals)}")
     (row,) = found
     if row not in finals:
-        kind = "a linear probe" if row.method != METHOD else "a trial of the search"
+        kind = f"of method {row.method}" if row.method != PLAIN_METHOD else "a trial of the search"
         raise UseError(f"--run: {run_id!r} is {kind}; final runs there: {_listed(finals)}")
     if row.status != "completed":
         raise UseError(f"--run: {_state(row)}; run_search.py continues what is unfinished")
@@ -105,7 +106,7 @@ def best_final_run(rows: Sequence[RunRow], task: str) -> RunRow:
 
 def class_names(store: ResultsStore, row: RunRow) -> list[str] | None:
     """Give a task's class names by label, where its data has them."""
-    described = read_json(store, data_file(row.suite)).get(row.task, {})
+    described = read_json(store, data_file(search_name(row.suite, row.method))).get(row.task, {})
     return (described.get("classes") or None) if isinstance(described, dict) else None
 
 
@@ -115,7 +116,7 @@ def transform_of(row: RunRow) -> str:
 
 
 def _finals(rows: Sequence[RunRow]) -> list[RunRow]:
-    return [row for row in rows if (row.method, row.phase) == (METHOD, "final")]
+    return [row for row in rows if (row.method, row.phase) == (PLAIN_METHOD, "final")]
 
 
 def _listed(rows: Sequence[RunRow]) -> str:
@@ -137,7 +138,7 @@ def _learned_arrays(store: ResultsStore, row: RunRow) -> dict[str, Tensor]:
         f"run {row.run_id!r}: no checkpoint of its last epoch under {store.uri}/tune; "
         "choose another with --run, or search again with --fresh"
     )
-    for place in RunRecord(store, row.suite).checkpoints(row):
+    for place in RunRecord(store, row.suite, row.method).checkpoints(row):
         try:
             with tune.Checkpoint(place).as_directory() as directory:
                 checkpoint = Checkpoint.load(Path(directory))

@@ -42,7 +42,7 @@ class Driver:
     def __init__(self, results: Path, *, slots: int = 1, **options: Any) -> None:
         self.plan = options_of(results, **options)
         self.store = ResultsStore(str(results))
-        self.record = RunRecord(self.store, "demo")
+        self.record = RunRecord(self.store, "demo", self.plan.method.name)
         self.searcher = ProtocolSearcher(
             self.plan,
             self.record,

@@ -65,7 +65,7 @@ def config(phase: str = "search", task: str = "photos", **values: Any) -> dict[s
         "start": 1,
         "checkpoints": [],
         "resources": {"CPU": 1.0},
-        "method": "sa2vp",
+        "method": {"name": "sa2vp"},
         "hyperparameters": HYPERPARAMETERS | values,
         "epochs": 2,
         "seed": 3,

@@ -198,3 +198,44 @@ def test_an_interrupted_fresh_is_finished_by_the_next_command(
     assert store.run_ids() == []
     assert len(list(tmp_path.glob("superseded/*/runs/*.parquet"))) == 5
     assert continue_or_refuse(store, plan, DATA, fresh=False) == 0
+
+
+def test_another_method_is_searched_beside_in_the_same_folder(tmp_path: Path) -> None:
+    plain = options_of(tmp_path, **DIGITS)
+    linear = options_of(tmp_path, method="linear", **(DIGITS | {"epochs": 5}))
+    store = ResultsStore(str(tmp_path))
+    continue_or_refuse(store, plain, DATA, fresh=False)
+    Driver(tmp_path, **DIGITS).run_all({})
+    continue_or_refuse(store, linear, DATA, fresh=False)  # with other epochs: it is another search
+    driver = Driver(tmp_path, method="linear", **DIGITS)
+    names = [f"demo-digits-linear-search-000{number}" for number in range(3)]
+    finals = [f"demo-digits-linear-final-seed{seed}" for seed in (1, 2)]
+    assert driver.run_all({}) == [*names, *finals]
+    row = driver.record.runs[finals[0]]
+    assert (row.method, row.inter_dim, row.dropout, row.fusion) == ("linear", None, None, None)
+    assert [*row.configuration] == ["lr", "batch_size"]
+    changed = options_of(tmp_path, method="linear", **(DIGITS | {"epochs": 6}))
+    with pytest.raises(OptionError, match=r"^--epochs: .* --epochs 5, not 6"):
+        continue_or_refuse(store, changed, DATA, fresh=False)
+    assert continue_or_refuse(store, linear, DATA, fresh=True) == 5
+    assert store.run_ids() == sorted(
+        [*TRIALS, "demo-digits-final-seed1", "demo-digits-final-seed2"]
+    )
+    assert continue_or_refuse(store, plain, DATA, fresh=False) == 0
+
+
+def test_another_content_of_a_method_s_file_is_another_search(tmp_path: Path) -> None:
+    file = tmp_path / "mine.py"
+    file.write_text(
+        "from sa2vp.methods.linear import Linear\n\n\nclass Mine(Linear):\n    name = 'mine'\n"
+    )
+    store, results = ResultsStore(str(tmp_path / "results")), tmp_path / "results"
+    options = {"method": f"{file}:Mine", **DIGITS}
+    continue_or_refuse(store, options_of(results, **options), DATA, fresh=False)
+    row = {"suite": "demo", "task": "digits", "phase": "search", "method": "mine"}
+    store.write_run(run_row("demo-digits-mine-search-0000", **row))
+    file.write_text(file.read_text() + "\n")
+    with pytest.raises(
+        OptionError, match=r"^--method: .* holds a search with --method Mine \w{16}"
+    ):
+        continue_or_refuse(store, options_of(results, **options), DATA, fresh=False)
