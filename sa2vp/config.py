@@ -297,3 +297,9 @@ DECIDED = frozenset(
     name for name, one in OPTIONS.items() if one.option.role in (Role.IDENTITY, Role.EXTENT)
 )
 """The options that a recipe decides."""
+
+
+def hyperparameter(name: str) -> Declared:
+    """Give a hyperparameter's option, or what it would be for a method of the user's own."""
+    own = Option("A hyperparameter of your own method.", TRAINING, Role.IDENTITY, "X")
+    return OPTIONS.get(name, Declared(name, own, None, (), False))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import partial
 
-from sa2vp.config import OPTIONS, SearchConfig
+from sa2vp.config import SearchConfig, hyperparameter
 from sa2vp.data.errors import DataError
 from sa2vp.hyperparameters import HyperparameterError
 from sa2vp.methods import Method, MethodError, MethodSource
@@ -100,7 +100,9 @@ def check_known(plan: SearchPlan) -> None:
         try:
             check_hyperparameter(plan.method, name, value)
         except HyperparameterError as error:
-            raise OptionError(OPTIONS[name].flag, f"method {plan.method.name}: {error}") from error
+            raise OptionError(
+                hyperparameter(name).flag, f"method {plan.method.name}: {error}"
+            ) from error
 
 
 def check_hyperparameters(plan: SearchPlan) -> dict[str, list[RunConfiguration]]:
@@ -122,7 +124,7 @@ def check_hyperparameters(plan: SearchPlan) -> dict[str, list[RunConfiguration]]
         for name in plan.training:
             if name in space.ranges:
                 raise OptionError(
-                    OPTIONS[name].flag, f"the space of {task} searches {name}; leave it out"
+                    hyperparameter(name).flag, f"the space of {task} searches {name}; leave it out"
                 )
         try:
             found[task] = plan.corner_runs(task)
@@ -135,7 +137,7 @@ def refused(plan: SearchPlan, task: str, error: HyperparameterError) -> OptionEr
     """Blame the option that set a hyperparameter, else the space of the task."""
     set_by_option = plan.recipe is None and (error.name in plan.training or not error.name)
     if set_by_option and plan.training:
-        return OptionError(OPTIONS[error.name or next(iter(plan.training))].flag, str(error))
+        return OptionError(hyperparameter(error.name or next(iter(plan.training))).flag, str(error))
     option = "--recipe" if plan.recipe else "--spaces" if task in plan.spaces else "--method"
     return OptionError(option, f"the space of {task}: {error}")
 

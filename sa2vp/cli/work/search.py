@@ -11,7 +11,7 @@ from rich.table import Table
 
 from sa2vp.cli.counting import counting
 from sa2vp.cli.terminal import INTERRUPTED, console, remarks
-from sa2vp.config import OPTIONS
+from sa2vp.config import DECIDED, hyperparameter
 from sa2vp.data.download import download_missing
 from sa2vp.data.errors import DataError
 from sa2vp.data.images.cache import CachePlan
@@ -57,14 +57,15 @@ def carry_out(plan: SearchPlan, given: Collection[str]) -> int:
 
 
 def options_table(plan: SearchPlan, given: Collection[str]) -> Table:
-    """Lay out every option that has a value, and where the value is from."""
-    table = Table("option", "value", "from", "", title="Options")
+    """Lay out every option that has a value, where the value is from, and what it decides."""
+    table = Table("option", "value", "from", "role", title="Options")
     for name, value in {**plan.config.values(), **plan.fixed}.items():
-        if value in (None, False):
+        if value is None or value is False:
             continue
-        one = OPTIONS[name]
-        source = "given" if name in given else "default"
-        table.add_row(one.flag, str(value), source, one.option.role.value)
+        decided = plan.recipe is not None and name in DECIDED
+        source = "recipe" if decided else "given" if name in given else "default"
+        one = hyperparameter(name)
+        table.add_row(one.flag, str(value), source, one.option.role.name.lower())
     return table
 
 
