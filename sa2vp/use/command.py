@@ -140,12 +140,13 @@ def predict(
         write_predictions,
     )
 
-    batches = read_batches(
-        folder.root, folder.paths, evaluation_input(trained, exported.card), batch_size
-    )
+    batches = read_batches(folder.root, folder.paths, evaluation_input(exported.card), batch_size)
     with progress() as bar:
         shown = bar.add_task("images", total=len(folder.paths))
-        predictions = predict(trained, batches, top_k, lambda count: bar.advance(shown, count))
+        method = exported.card.configuration.method
+        predictions = predict(
+            trained, method, batches, top_k, lambda count: bar.advance(shown, count)
+        )
     write_predictions(table(predictions, exported.card.class_names), out)
     console.print(f"Written: {out}, {len(predictions.paths)} images, {top_k} classes each")
     return left_out(folder.skipped | predictions.unreadable, "no prediction")
@@ -173,11 +174,15 @@ def explain(
     exported = source.load_export()
     trained = source.load_model(exported)
     # As above.
+    from sa2vp.models.streams import TwoStreams  # noqa: PLC0415
     from sa2vp.use.explanation import explain as draw  # noqa: PLC0415
     from sa2vp.use.model import evaluation_input  # noqa: PLC0415
     from sa2vp.use.overlays import save_figure  # noqa: PLC0415
 
-    prepare = evaluation_input(trained, exported.card)
+    if not isinstance(trained, TwoStreams):
+        method = exported.card.method
+        raise UseError(f"{exported.source}: of method {method}, which has no prompts to draw")
+    prepare = evaluation_input(exported.card)
     unreadable = {}
     for image, target in targets.items():
         try:

@@ -11,7 +11,7 @@ from sa2vp.use.errors import UseError
 from sa2vp.use.files import missing
 
 if TYPE_CHECKING:
-    from sa2vp.models import SA2VP
+    from sa2vp.models.learned import LearnedArrays
     from sa2vp.use.export import Export
 
 DEFAULT_RESULTS = "results"
@@ -66,7 +66,7 @@ class Source:
         results = DEFAULT_RESULTS if self.results is None else self.results
         return load_final_run(results, task=self.task, run_id=self.run)
 
-    def load_model(self, export: Export) -> SA2VP:
+    def load_model(self, export: Export) -> LearnedArrays:
         """Build the model, on the GPU if there is one, else on the CPU.
 
         Raises:
