@@ -8,8 +8,7 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from sa2vp.models import SA2VP
-from sa2vp.models.streams import FusionAttention
+from sa2vp.models.streams import FusionAttention, TwoStreams
 from sa2vp.text import printable
 from sa2vp.use.attention_maps import displacement, focus
 from sa2vp.use.card import Card
@@ -19,7 +18,7 @@ from sa2vp.use.prediction import top_classes
 _LINE_LENGTH = 90
 
 
-def explain(model: SA2VP, card: Card, name: str, images: Tensor) -> Figure:
+def explain(model: TwoStreams, card: Card, name: str, images: Tensor) -> Figure:
     """Draw the prompt norms and where each fusion looks.
 
     Args:
@@ -29,7 +28,7 @@ def explain(model: SA2VP, card: Card, name: str, images: Tensor) -> Figure:
         images: one image, prepared, ``(1, 3, height, width)``.
     """
     images = images.to(next(model.parameters()).device)
-    labels, probabilities = top_classes(model, images, 1)
+    labels, probabilities = top_classes(model, card.configuration.method, images, 1)
     label = labels.item()
     called = str(label) if card.class_names is None else card.class_names[int(label)]
     title = (

@@ -65,14 +65,15 @@ def named_final_run(rows: Sequence[RunRow], run_id: str) -> RunRow:
     Raises:
         UseError: there is no such run, or it is no completed final run.
     """
-    finals = _finals(rows)
+    finals = [row for row in rows if row.phase == "final"]
     found = [row for row in rows if row.run_id == run_id]
     if not found:
         raise UseError(f"--run: no run {run_id!r}; final runs there: {_listed(finals)}")
     (row,) = found
     if row not in finals:
-        kind = f"of method {row.method}" if row.method != PLAIN_METHOD else "a trial of the search"
-        raise UseError(f"--run: {run_id!r} is {kind}; final runs there: {_listed(finals)}")
+        raise UseError(
+            f"--run: {run_id!r} is a trial of the search; final runs there: {_listed(finals)}"
+        )
     if row.status != "completed":
         raise UseError(f"--run: {_state(row)}; run_search.py continues what is unfinished")
     return row
@@ -81,7 +82,8 @@ def named_final_run(rows: Sequence[RunRow], run_id: str) -> RunRow:
 def best_final_run(rows: Sequence[RunRow], task: str) -> RunRow:
     """Pick a task's completed final run with the highest validation top-1 of its last epoch.
 
-    Of equals the one with the lower seed. The test split has no say.
+    Runs of other methods than SA2VP are picked by their name alone. Of equals the one with the
+    lower seed. The test split has no say.
 
     Raises:
         UseError: the task has no such run, or has some in several suites.

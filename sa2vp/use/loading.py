@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import torch
 
-from sa2vp.models import SA2VP, BackboneError
+from sa2vp.models import BackboneError
+from sa2vp.models.learned import LearnedArrays
 from sa2vp.use.errors import UseError
 from sa2vp.use.export import Export, read_export
 from sa2vp.use.final_runs import load_final_run
@@ -24,7 +25,7 @@ def load_export(source: FinalRun) -> Export:
     return load_final_run(results, task=source.task, run_id=source.run)
 
 
-def load_model(source: Source, export: Export) -> SA2VP:
+def load_model(source: Source, export: Export) -> LearnedArrays:
     """Build the model, on the GPU if there is one, else on the CPU.
 
     Raises:

@@ -7,9 +7,9 @@ from pathlib import Path
 import torch
 
 from sa2vp.data.images.decode import Resizing
-from sa2vp.models import SA2VP, Backbone, SA2VPSwin, SA2VPViT, load_backbone
+from sa2vp.models import Backbone, load_backbone
 from sa2vp.models.fingerprint import fingerprint
-from sa2vp.training.build import input_size
+from sa2vp.models.learned import LearnedArrays
 from sa2vp.use.card import Card
 from sa2vp.use.errors import UseError
 from sa2vp.use.export import Export, read_export
@@ -20,7 +20,7 @@ def load_exported(
     path: str | Path,
     backbone: str | Backbone | None = None,
     checkpoint: str | Path | None = None,
-) -> SA2VP:
+) -> LearnedArrays:
     """Load a model that ``sa2vp export`` wrote. The random generators' state is left as it is.
 
     Args:
@@ -43,7 +43,7 @@ def build_model(
     export: Export,
     backbone: str | Backbone | None = None,
     checkpoint: str | Path | None = None,
-) -> SA2VP:
+) -> LearnedArrays:
     """Put learned arrays on their backbone; arguments and errors as :func:`load_exported`."""
     chosen = export.card.backbone if backbone is None else backbone
     if not isinstance(chosen, str) and checkpoint is not None:
@@ -62,7 +62,6 @@ def build_model(
         model.load_trainable_state_dict(export.arrays)
     except ValueError as error:
         raise UseError(f"{export.source}: its card does not fit its arrays: {error}") from error
-    assert isinstance(model, SA2VPViT | SA2VPSwin)  # noqa: S101 - for the type checker
     model.eval()
     return model.to(next(frozen.parameters()).device)
 
@@ -77,9 +76,9 @@ def _count_classes(export: Export) -> int:
     return count
 
 
-def evaluation_input(model: SA2VP, card: Card) -> EvaluationInput:
+def evaluation_input(card: Card) -> EvaluationInput:
     """Give what turns image files into the model's input, as in the run's own evaluation."""
-    return EvaluationInput(Resizing(input_size(model.backbone)[0], card.transform))
+    return EvaluationInput(Resizing(card.image_size, card.transform))
 
 
 def check_backbone(export: Export, backbone: Backbone, name: str) -> None:

@@ -15,7 +15,8 @@ import torch
 from torch import Tensor
 
 from sa2vp.data.errors import UnreadableImageError
-from sa2vp.models import SA2VP
+from sa2vp.methods import Method
+from sa2vp.models.learned import LearnedArrays
 from sa2vp.text import for_spreadsheets
 from sa2vp.use.files import whole_file
 
@@ -95,12 +96,17 @@ class Predictions:
 
 
 def predict(
-    model: SA2VP, batches: Iterable[Batch], top_k: int, done: Callable[[int], None]
+    model: LearnedArrays,
+    method: Method,
+    batches: Iterable[Batch],
+    top_k: int,
+    done: Callable[[int], None],
 ) -> Predictions:
     """Predict every image, in float32, where the model lies.
 
     Args:
         model: in evaluation mode.
+        method: of the model.
         batches: of prepared images.
         top_k: K.
         done: told after each batch how many images it held.
@@ -112,7 +118,7 @@ def predict(
     unreadable: dict[str, str] = {}
     for batch in batches:
         if batch.images is not None:
-            top = top_classes(model, batch.images.to(device), top_k)
+            top = top_classes(model, method, batch.images.to(device), top_k)
             labels.append(top[0])
             probabilities.append(top[1])
         paths += batch.paths
@@ -122,11 +128,14 @@ def predict(
 
 
 @torch.inference_mode()
-def top_classes(model: SA2VP, images: Tensor, top_k: int) -> tuple[Tensor, Tensor]:
-    """Give the most probable classes of images, by the softmax of the image logits.
+def top_classes(
+    model: LearnedArrays, method: Method, images: Tensor, top_k: int
+) -> tuple[Tensor, Tensor]:
+    """Give the most probable classes of images, by the softmax of the logits.
 
     Args:
         model: in evaluation mode.
+        method: of the model.
         images: prepared, ``(B, 3, height, width)``.
         top_k: K.
 
@@ -134,8 +143,7 @@ def top_classes(model: SA2VP, images: Tensor, top_k: int) -> tuple[Tensor, Tenso
         Labels, int64 ``(B, K)``, and their probabilities, float32 ``(B, K)``, the highest first;
         of equal ones the lower label.
     """
-    image_logits, _ = model(images)
-    all_probabilities = image_logits.float().softmax(1)
+    all_probabilities = method.logits(model(images)).float().softmax(1)
     probabilities, labels = all_probabilities.sort(dim=1, descending=True, stable=True)
     return labels[:, :top_k].cpu(), probabilities[:, :top_k].cpu()
 

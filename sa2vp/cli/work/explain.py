@@ -9,6 +9,7 @@ from sa2vp.cli.terminal import console
 from sa2vp.cli.use import ExplainOptions
 from sa2vp.cli.work.left_out import left_out
 from sa2vp.data.errors import UnreadableImageError
+from sa2vp.models.streams import TwoStreams
 from sa2vp.use.errors import UseError
 from sa2vp.use.explanation import explain as draw
 from sa2vp.use.files import missing
@@ -26,7 +27,10 @@ def explain(options: ExplainOptions) -> int:
     targets = overlay_files(options.images, options.out)
     exported = load_export(options)
     trained = load_model(options, exported)
-    prepare = evaluation_input(trained, exported.card)
+    if not isinstance(trained, TwoStreams):
+        method = exported.card.method
+        raise UseError(f"{exported.source}: of method {method}, which has no prompts to draw")
+    prepare = evaluation_input(exported.card)
     unreadable = {}
     for image, target in targets.items():
         try:

@@ -26,14 +26,15 @@ def predict(options: PredictOptions) -> int:
     exported = load_export(options)
     top_k = checked_top_k(options.top_k, exported.card)
     trained = load_model(options, exported)
-    prepare = evaluation_input(trained, exported.card)
+    prepare = evaluation_input(exported.card)
+    method = exported.card.configuration.method
     batches = read_batches(folder.root, folder.paths, prepare, options.batch_size)
     columns = (*Progress.get_default_columns(), MofNCompleteColumn())
     hidden = not remarks.is_terminal
     with Progress(*columns, console=remarks, transient=True, disable=hidden) as bar:
         shown = bar.add_task("images", total=len(folder.paths))
         predictions = predict_batches(
-            trained, batches, top_k, lambda count: bar.advance(shown, count)
+            trained, method, batches, top_k, lambda count: bar.advance(shown, count)
         )
     write_predictions(table(predictions, exported.card.class_names), options.out)
     console.print(

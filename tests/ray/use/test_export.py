@@ -15,6 +15,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from tiny import make_tiny_backbone, make_tiny_swin
 
+from sa2vp.methods.linear import Linear
 from sa2vp.models import Backbone, create_sa2vp, load_backbone
 from sa2vp.models.fingerprint import fingerprint
 from sa2vp.use import UseError, load_exported, read_card
@@ -185,3 +186,24 @@ def test_every_kind_of_model_comes_back_as_it_was(
     Export(card, model.trainable_state_dict(), "tiny").save(path)
     images = torch.rand(2, 3, *backbone.patch_embed.img_size)
     assert torch.equal(load_exported(path, make())(images)[0], model.eval()(images)[0])
+
+
+def test_a_linear_probe_comes_back_and_has_nothing_to_explain(
+    sa2vp: Command, digits_export: Export, digits_images: Path, tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    backbone = load_backbone("demo")
+    model = Linear().build(backbone, 10)
+    card = replace(
+        digits_export.card, method="linear", hyperparameters={"lr": 0.1, "batch_size": 20}
+    )
+    path = tmp_path / "linear.safetensors"
+    Export(card, model.trainable_state_dict(), "linear").save(path)
+    images = torch.rand(2, 3, 32, 32)
+    assert torch.equal(load_exported(path)(images), model.eval()(images))
+    out = tmp_path / "p.csv"
+    assert sa2vp("predict", digits_images, "--model", path, "--out", out) == 0
+    image = next(digits_images.iterdir())
+    capsys.readouterr()
+    assert sa2vp("explain", image, "--model", path, "--out", tmp_path) == 2
+    assert "of method linear, which has no prompts to draw" in capsys.readouterr().err

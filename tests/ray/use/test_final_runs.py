@@ -81,7 +81,7 @@ def test_a_uri_finds_the_same_run(results: Path, digits_export: Export) -> None:
     [
         ("demo-digits-final-seed7", "no run 'demo-digits-final-seed7'; final runs there: demo-"),
         ("demo-digits-search-0000", "a trial of the search"),
-        ("demo-digits-linear-final-seed1", "a linear probe"),
+        ("demo-digits-linear-final-seed1", "'demo-digits-linear-final-seed1' is failed"),
         ("demo-digits-final-seed2", "'demo-digits-final-seed2' is failed (loss became nan)"),
         ("demo-digits-final-seed3", "'demo-digits-final-seed3' is running, not completed"),
     ],
@@ -92,9 +92,7 @@ def test_runs_that_cannot_be_used_are_refused(run_id: str, told: str) -> None:
         final(2, None, status="failed", reason="loss became nan"),
         final(3, 80.0, status="running"),
         run_row("demo-digits-search-0000", status="completed"),
-        run_row(
-            "demo-digits-linear-final-seed1", phase="final", method="linear", status="completed"
-        ),
+        run_row("demo-digits-linear-final-seed1", phase="final", method="linear", status="failed"),
     ]
     with pytest.raises(UseError) as refused:
         named_final_run(rows, run_id)

@@ -16,6 +16,7 @@ import torch
 from PIL import Image
 from torchvision.transforms import Resize
 
+from sa2vp.methods.sa2vp import SA2VP
 from sa2vp.models import create_sa2vp
 from sa2vp.use import load_exported
 from sa2vp.use.export import Export
@@ -139,7 +140,9 @@ def test_of_equal_probabilities_the_lower_label_comes_first() -> None:
     with torch.no_grad():
         model.head.weight.zero_()
         model.head.bias.zero_()
-    labels, probabilities = top_classes(model, torch.rand(2, 3, 32, 32), 3)
+    labels, probabilities = top_classes(
+        model, SA2VP(inter_dim=8, inter_weight=0.1), torch.rand(2, 3, 32, 32), 3
+    )
     assert labels.tolist() == [[0, 1, 2], [0, 1, 2]]
     assert probabilities.flatten().tolist() == pytest.approx([0.1] * 6)
 
