@@ -108,8 +108,8 @@ def table_of_configurations(
         ]
     columns.append(Column("the authors' remark", "note"))
     return Table(
-        f"settings-{suite}-{backbone}",
-        f"{suite} on {BACKBONE_NAMES[BACKBONES[backbone]]}: settings",
+        f"configurations-{suite}-{backbone}",
+        f"{suite} on {BACKBONE_NAMES[BACKBONES[backbone]]}: configurations",
         "Found by this search, beside the README of tommy-xq/SA2VP; a bar parts alternatives.",
         frame,
         tuple(columns),

@@ -42,7 +42,7 @@ def read_group_means() -> pd.DataFrame:
 
 
 def read_author_settings(benchmark: str, backbone: str) -> pd.DataFrame:
-    """Read the settings in the authors' README, as text, since it gives alternatives.
+    """Read the configurations in the authors' README, as text, since it gives alternatives.
 
     Args:
         benchmark: a suite.

@@ -136,7 +136,9 @@ class SearchConfig(BaseModel):
         Option("Retrain what reproduce_tables.py --recipes wrote.", TASKS, Role.DATA, "FILE"),
     ] = None
 
-    trials: Annotated[Count, Option("Settings tried per task.", PROTOCOL, Role.EXTENT, "N")] = 12
+    trials: Annotated[
+        Count, Option("Configurations tried per task.", PROTOCOL, Role.EXTENT, "N")
+    ] = 12
     epochs: Annotated[
         Count,
         Option("Epochs of a full run. Default: the suite's.", PROTOCOL, Role.IDENTITY, "N"),

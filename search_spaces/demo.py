@@ -1,6 +1,6 @@
 """The demo suite.
 
-Each task starts from the authors' setting for the VTAB-1k task nearest to it
+Each task starts from the authors' configuration for the VTAB-1k task nearest to it
 (``readme_hyperparameters.csv``), and may go beyond: the demo trains for 8 epochs, the authors
 for 100, so the learning rate reaches higher.
 """

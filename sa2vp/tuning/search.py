@@ -46,7 +46,7 @@ class Outcome:
 
 
 def search(session: Session, console: Console) -> Outcome:
-    """Search every task of the plan, then retrain and test each best setting.
+    """Search every task of the plan, then retrain and test each best configuration.
 
     Args:
         session: the plan and the results it goes on with.

@@ -94,7 +94,7 @@ def test_the_whole_papers_tables_compile_as_they_are(tmp_path: Path) -> None:
     names = {table.name for table in tables}
     assert {
         "methods-fgvc-vit-b16", "methods-vtab-1k-vit-b16", "methods-vtab-1k-swin-b",
-        "results-hta-vit-b16", "settings-hta-vit-b16", "settings-vtab-1k-swin-b",
+        "results-hta-vit-b16", "configurations-hta-vit-b16", "configurations-vtab-1k-swin-b",
     } <= names  # fmt: skip
     (tmp_path / "whole.tex").write_text(latex.whole(tables), encoding="utf-8")
     text = compiled(tmp_path, "whole.tex")
