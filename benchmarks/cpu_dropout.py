@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from sa2vp.models.dropout import dropout
+from sa2vp.models.fast.dropout import dropout
 
 SHAPE = (2 * 40, 65, 384)  # both streams of a batch of 40, tokens, channels inside the MLP
 REPEATS = 41

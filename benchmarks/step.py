@@ -17,7 +17,6 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Annotated, TypeVar
 
-import plain
 import timm
 import torch
 from cyclopts import Parameter
@@ -29,7 +28,7 @@ from torch.profiler import ProfilerActivity, profile
 from torch.utils.flop_counter import FlopCounterMode
 
 from sa2vp.cli.commands import run_script
-from sa2vp.models import create_sa2vp
+from sa2vp.models import create_sa2vp, plain
 from sa2vp.models.objective import sa2vp_loss
 from sa2vp.models.streams import TwoStreams
 from sa2vp.printing import Console

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from timm.models.swin_transformer import SwinTransformer
 
-from sa2vp.models.attention import FUSIONS
 from sa2vp.models.backbones import load_backbone
+from sa2vp.models.fast.attention import FUSIONS
 from sa2vp.models.suitability import Backbone, BackboneError, check_suitable
 from sa2vp.models.swin import SA2VPSwin
 from sa2vp.models.vit import SA2VPViT

@@ -6,7 +6,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
-from sa2vp.models.dropout import Dropout
+from sa2vp.models.fast.dropout import Dropout
 from sa2vp.models.initialisation import InitLinear
 
 
@@ -14,7 +14,7 @@ class Fusion(nn.Module):
     """A bottleneck over the attended query stream: ``up(GELU(down(LN(attention + queries))))``.
 
     While training, dropout follows the attention, the GELU and ``up``. The attention itself uses
-    the block's frozen projections and belongs to :class:`~sa2vp.models.frozen_block.FrozenBlock`.
+    the block's frozen projections and belongs to :class:`~sa2vp.models.fast.block.FrozenBlock`.
 
     Args:
         dim: channels D of the backbone's tokens.

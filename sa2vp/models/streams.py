@@ -15,8 +15,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from sa2vp.models.attention import AlignedAttention, Heads
-from sa2vp.models.frozen_block import FrozenBlock, run_stacked
+from sa2vp.models.fast.attention import AlignedAttention, Heads
+from sa2vp.models.fast.block import FrozenBlock, run_stacked
 from sa2vp.models.fusion import Fusion
 from sa2vp.models.head import Head, in_float32
 from sa2vp.models.initialisation import TRUNCATED_STD, InitLinear

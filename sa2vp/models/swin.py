@@ -12,11 +12,11 @@ import torch
 from timm.models.swin_transformer import SwinTransformer
 from torch import Tensor, nn
 
-from sa2vp.models.attention import FUSIONS
-from sa2vp.models.frozen_block import run_stacked
+from sa2vp.models.fast.attention import FUSIONS
+from sa2vp.models.fast.block import run_stacked
+from sa2vp.models.fast.swin_block import FrozenSwinBlock
 from sa2vp.models.initialisation import init_truncated
 from sa2vp.models.streams import Geometry, TwoStreams
-from sa2vp.models.swin_block import FrozenSwinBlock
 
 
 class SA2VPSwin(TwoStreams):

@@ -12,11 +12,11 @@ from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from sa2vp.models.attention import FUSIONS
-from sa2vp.models.dropout import Dropout
+from sa2vp.models.fast.attention import FUSIONS
+from sa2vp.models.fast.dropout import Dropout
+from sa2vp.models.fast.vit_block import FrozenViTBlock
 from sa2vp.models.initialisation import TRUNCATED_STD, init_xavier
 from sa2vp.models.streams import Geometry, TwoStreams
-from sa2vp.models.vit_block import FrozenViTBlock
 
 
 class SA2VPViT(TwoStreams):
@@ -31,7 +31,7 @@ class SA2VPViT(TwoStreams):
         num_classes: C.
         inter_dim: channels of the prompts and of the fusion's bottleneck.
         inter_weight: the weight of the fusion's output in the stream it adapts.
-        fusion: a name in :data:`~sa2vp.models.attention.FUSIONS`.
+        fusion: a name in :data:`~sa2vp.models.fast.attention.FUSIONS`.
         dropout: the published code's rate while training: after both embeddings, twice in
             each frozen MLP and three times in each fusion.
     """

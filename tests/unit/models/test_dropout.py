@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from sa2vp.models.dropout import dropout
+from sa2vp.models.fast.dropout import dropout
 
 
 @pytest.mark.parametrize("shape", [(1_000_003,), (250, 40, 100)])

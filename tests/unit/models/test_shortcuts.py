@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -14,13 +13,14 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sa2vp.models import SA2VP
-from sa2vp.models.alignment import aligned_mask
-from sa2vp.models.attention import attend
-from sa2vp.models.frozen_block import FrozenBlock, run_stacked
-from sa2vp.models.frozen_linear import frozen_linear, frozen_parameters
-from sa2vp.models.frozen_mlp import frozen_mlp
-from sa2vp.models.swin_block import FrozenSwinBlock
-from sa2vp.models.vit_block import FrozenViTBlock
+from sa2vp.models.fast.alignment import aligned_mask
+from sa2vp.models.fast.attention import attend
+from sa2vp.models.fast.block import FrozenBlock, run_stacked
+from sa2vp.models.fast.linear import frozen_linear, frozen_parameters
+from sa2vp.models.fast.mlp import frozen_mlp
+from sa2vp.models.fast.swin_block import FrozenSwinBlock
+from sa2vp.models.fast.vit_block import FrozenViTBlock
+from sa2vp.models.plain import forward_features as plain_forward_features
 
 SHAPES: dict[str, list[dict[str, Any]]] = {
     "vit": [
@@ -49,7 +49,7 @@ def gradients(model: SA2VP, features: tuple[Tensor, Tensor]) -> dict[str, Tensor
 @pytest.mark.parametrize("training", [False, True])
 @pytest.mark.parametrize(("family", "shape"), CASES, ids=str)
 def test_the_whole_model_agrees_with_the_plain_one(
-    family: Family, shape: dict[str, Any], training: bool, plain: ModuleType
+    family: Family, shape: dict[str, Any], training: bool
 ) -> None:
     """Shared projections, stacking, batch 1, the last block's class token, spared gradients."""
     model = without_randomness(
@@ -58,7 +58,7 @@ def test_the_whole_model_agrees_with_the_plain_one(
     size = model.backbone.patch_embed.img_size
     images = torch.randn(3, 3, *size, generator=torch.Generator().manual_seed(0))
     features = model.forward_features(images)
-    expected = plain.forward_features(model, images, family.fusion)
+    expected = plain_forward_features(model, images, family.fusion)
     for actual, wanted in zip(features, expected, strict=True):
         torch.testing.assert_close(actual, wanted, rtol=1e-4, atol=1e-5)
     actual_gradients, plain_gradients = gradients(model, features), gradients(model, expected)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -10,15 +9,16 @@ import torch
 from families import FAMILIES, Family, randomised
 from torch import Tensor
 
-import sa2vp.models.dropout
-import sa2vp.models.frozen_mlp
+import sa2vp.models.fast.dropout
+import sa2vp.models.fast.mlp
+import sa2vp.models.plain
 from sa2vp.models import SA2VP
-from sa2vp.models.dropout import draw_kept
+from sa2vp.models.fast.dropout import draw_kept
 
 pytestmark = pytest.mark.parametrize("family", FAMILIES, ids=str)
 
 Shape = tuple[int, ...]
-DRAWING = (sa2vp.models.dropout, sa2vp.models.frozen_mlp)
+DRAWING = (sa2vp.models.fast.dropout, sa2vp.models.fast.mlp)
 
 
 def fusion_draws(tokens: int, dim: int) -> list[Shape]:
@@ -92,7 +92,7 @@ def test_nothing_else_is_drawn(family: Family, monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_training_equals_the_plain_algorithm_under_the_same_draws(
-    family: Family, monkeypatch: pytest.MonkeyPatch, plain: ModuleType
+    family: Family, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each dropout stands where the plain algorithm has it, in the gradients too."""
 
@@ -113,7 +113,7 @@ def test_training_equals_the_plain_algorithm_under_the_same_draws(
     results = []
     for forward in (
         model.forward_features,
-        lambda x: plain.forward_features(model, x, family.fusion),
+        lambda x: sa2vp.models.plain.forward_features(model, x, family.fusion),
     ):
         model.zero_grad()
         features = forward(images)

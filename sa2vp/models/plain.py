@@ -1,5 +1,8 @@
 """SA2VP as the paper describes it and the published code computes it, without any shortcut.
 
+Read this first: it is the whole forward pass (arXiv:2312.10376, section 3). The models in
+``vit.py`` and ``swin.py`` compute the same by the shortcuts in ``fast/``.
+
 The fusion projects both streams again, attends patch by patch in a loop, and every stream has the
 whole batch in every block; gradients are taken everywhere. Attention within a stream runs as timm
 wrote it. The tests hold the models to this, and ``benchmarks/step.py`` measures against it.

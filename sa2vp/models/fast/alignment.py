@@ -1,4 +1,4 @@
-"""Which tokens of the other stream a token may see."""
+"""Which tokens of the other stream a token may see, as one mask instead of a loop over patches."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from sa2vp.models.attention import AlignedAttention, Heads
+from sa2vp.models.fast.attention import AlignedAttention, Heads
 
 
 class FrozenBlock(ABC):

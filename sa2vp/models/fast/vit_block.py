@@ -1,4 +1,4 @@
-"""A frozen block of timm's VisionTransformer."""
+"""A frozen block of timm's VisionTransformer that hands out its heads and keeps few activations."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from timm.models.vision_transformer import Block
 from torch import Tensor
 from torch.nn import functional as F
 
-from sa2vp.models.attention import Heads, attend, split_heads
-from sa2vp.models.dropout import dropout
-from sa2vp.models.frozen_block import FrozenBlock
-from sa2vp.models.frozen_linear import computed_dtype, frozen_linear, frozen_parameters
-from sa2vp.models.frozen_mlp import frozen_mlp
+from sa2vp.models.fast.attention import Heads, attend, split_heads
+from sa2vp.models.fast.block import FrozenBlock
+from sa2vp.models.fast.dropout import dropout
+from sa2vp.models.fast.linear import computed_dtype, frozen_linear, frozen_parameters
+from sa2vp.models.fast.mlp import frozen_mlp
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,7 @@
-"""A frozen block of timm's SwinTransformer, its windows laid over tokens in raster order."""
+"""A frozen block of timm's SwinTransformer, its windows laid over tokens in raster order.
+
+The fusion sees tokens in raster order, so one projection serves windows and fusion.
+"""
 
 from __future__ import annotations
 
@@ -11,10 +14,10 @@ import torch
 from timm.models.swin_transformer import SwinTransformerBlock
 from torch import Tensor
 
-from sa2vp.models.attention import Heads, attend, split_heads
-from sa2vp.models.frozen_block import FrozenBlock
-from sa2vp.models.frozen_linear import frozen_linear
-from sa2vp.models.frozen_mlp import frozen_mlp
+from sa2vp.models.fast.attention import Heads, attend, split_heads
+from sa2vp.models.fast.block import FrozenBlock
+from sa2vp.models.fast.linear import frozen_linear
+from sa2vp.models.fast.mlp import frozen_mlp
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,7 @@
 """The fusion's attention across the two streams, with heads that the frozen block has projected.
 
+This saves the fusion's three projections of both streams: the block's self-attention made them.
+
 Shapes: B images, H heads of d channels, N key tokens, Q <= N query tokens (the first ones), D = H*d
 channels, G patches along a side of the square map.
 """
@@ -14,8 +16,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from sa2vp.models.alignment import NEIGHBOURHOOD, aligned_mask
-from sa2vp.models.frozen_linear import computed_dtype
+from sa2vp.models.fast.alignment import NEIGHBOURHOOD, aligned_mask
+from sa2vp.models.fast.linear import computed_dtype
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,8 @@ import torch
 from timm.layers import Mlp
 from torch import Tensor, nn
 
-from sa2vp.models.dropout import draw_kept, scale_kept
-from sa2vp.models.frozen_linear import computed_dtype, frozen_parameters
+from sa2vp.models.fast.dropout import draw_kept, scale_kept
+from sa2vp.models.fast.linear import computed_dtype, frozen_parameters
 
 _ROWS = 1024
 """At ViT-B's width, 12 MB of hidden activations in float32."""

@@ -1,0 +1,1 @@
+"""Shortcuts: what gives the same numbers as :mod:`~sa2vp.models.plain` for less time or memory."""
