@@ -24,9 +24,9 @@ from pydantic.fields import FieldInfo
 from sa2vp.limits import MAX_IMAGE_SIZE, MAX_PER_TRIAL, MAX_SEED
 from sa2vp.methods import METHODS
 from sa2vp.options import Declared, Known, Option, Options, Role, declared
+from sa2vp.rungs import REDUCTION_FACTOR, grace_epochs, rungs
 from sa2vp.suites import DEMO, SUITES, Suite
 from sa2vp.training.configuration import PRECISIONS, Training
-from sa2vp.tuning.rungs import REDUCTION_FACTOR, grace_epochs, rungs
 from search_spaces.kinds import MAX_COUNT, Value
 
 TASKS = "What is searched"

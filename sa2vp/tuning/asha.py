@@ -11,7 +11,7 @@ from ray.tune.schedulers import ASHAScheduler, FIFOScheduler, TrialScheduler
 
 from sa2vp.results.names import trial_number
 from sa2vp.results.schema import EpochRow
-from sa2vp.tuning.rungs import REDUCTION_FACTOR, grace_epochs
+from sa2vp.rungs import REDUCTION_FACTOR, grace_epochs
 from sa2vp.tuning.task_search import METRIC
 
 

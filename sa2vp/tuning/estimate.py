@@ -17,10 +17,10 @@ from rich.table import Table
 from sa2vp.methods import Method
 from sa2vp.models import load_backbone
 from sa2vp.models.learned import LearnedArrays
+from sa2vp.rungs import rungs
 from sa2vp.training.configuration import RunConfiguration
 from sa2vp.tuning.plan import SearchPlan
 from sa2vp.tuning.plan_data import PlanData
-from sa2vp.tuning.rungs import rungs
 
 STATES = 3
 """Arrays that a checkpoint keeps of each learned number: itself and AdamW's two moments."""

@@ -1,4 +1,4 @@
-"""Pre-train the demo backbone: ``python -m sa2vp.models.demo.pretrain --help``."""
+"""Pre-train the demo backbone; ``benchmarks/pretrain_demo.py`` is the command."""
 
 from __future__ import annotations
 
@@ -8,18 +8,15 @@ import math
 import time
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Annotated
 
 import torch
-from cyclopts import Parameter
 from safetensors.torch import save_file
 from timm.layers import build_sincos2d_pos_embed
 from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from sa2vp.cli.commands import run_script
-from sa2vp.models.demo import ARCHITECTURE, WEIGHTS_PATH
+from sa2vp.models.demo import ARCHITECTURE
 from sa2vp.models.demo.drawings import Draughtsman, Drawing
 from sa2vp.models.demo.shapes import shape_fields
 
@@ -241,22 +238,3 @@ def write_log(rows: list[LogRow], path: Path) -> None:
         writer = csv.DictWriter(file, [field.name for field in fields(LogRow)], lineterminator="\n")
         writer.writeheader()
         writer.writerows(asdict(row) for row in rows)
-
-
-def main(
-    steps: Annotated[int, Parameter(help="optimizer steps of 64 drawn images")] = 6500,
-    seed: Annotated[int, Parameter(help="of the weights and the drawings")] = 0,
-    out: Annotated[Path, Parameter(help="the backbone's safetensors file")] = WEIGHTS_PATH,
-    log: Annotated[Path | None, Parameter(help="CSV file; beside OUT by default")] = None,
-    threads: Annotated[int, Parameter(help="CPU threads")] = 2,
-) -> None:
-    """Pre-train the demo backbone on procedurally drawn images and save it without its heads."""
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
-    torch.set_num_threads(threads)
-    pretrain(
-        PretrainSettings(steps=steps, seed=seed), out, log or out.with_name("training_log.csv")
-    )
-
-
-if __name__ == "__main__":
-    run_script(main)
