@@ -68,7 +68,7 @@ def _vit_requirements(backbone: VisionTransformer) -> dict[str, bool]:
         "at least 3 blocks, all of timm's plain Block": len(blocks) >= 3
         and all(type(block) is Block for block in blocks),
         "timm's plain, ungated Attention": all(
-            type(block.attn) is Attention and not _has(block.attn, "gate")
+            type(block.attn) is Attention and block.attn.gate is None
             for block in blocks
             if isinstance(block, Block)
         ),
@@ -76,11 +76,6 @@ def _vit_requirements(backbone: VisionTransformer) -> dict[str, bool]:
             type(block.mlp) is Mlp and isinstance(block.mlp.norm, nn.Identity) for block in blocks
         ),
     }
-
-
-def _has(module: nn.Module, trait: str) -> bool:
-    """Tell whether a module has a trait; earlier versions of timm do not know all of them."""
-    return bool(getattr(module, trait, None))
 
 
 def _swin_requirements(backbone: SwinTransformer) -> dict[str, bool]:
@@ -94,7 +89,7 @@ def _swin_requirements(backbone: SwinTransformer) -> dict[str, bool]:
     ]
     return {
         f"a square patch grid (it has {rows}x{columns})": rows == columns,
-        "a fixed input size": not _has(backbone, "dynamic_img_size"),
+        "a fixed input size": not backbone.dynamic_img_size,
         "at least 3 blocks in its deepest stage": len(
             backbone.layers[fused_stage_index(backbone)].blocks
         )
