@@ -1,16 +1,18 @@
-"""Rows for the tuning tests."""
+"""Rows of runs and epochs, and what trials report."""
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
 from sa2vp.results.schema import EpochRow, RunRow
 
 
-def run_row(run_id: str, **changes: Any) -> RunRow:
+def searched_columns(run_id: str) -> dict[str, Any]:
+    """What names a run and says what it trains with, for rows of every kind."""
     suite, task, phase, *_ = run_id.split("-")
-    values: dict[str, Any] = {
+    return {
         "run_id": run_id,
         "uid": f"uid of {run_id}",
         "suite": suite,
@@ -21,10 +23,16 @@ def run_row(run_id: str, **changes: Any) -> RunRow:
         "inter_dim": 8,
         "inter_weight": 0.5,
         "lr": 0.001,
-        "batch_size": 40,
         "weight_decay": 1e-4,
         "searched": '["inter_dim", "inter_weight", "lr", "batch_size"]',
         "hyperparameters": "{}",
+    }
+
+
+def run_row(run_id: str, **changes: Any) -> RunRow:
+    values: dict[str, Any] = {
+        **searched_columns(run_id),
+        "batch_size": 40,
         "dropout": 0.0,
         "epochs_planned": 10,
         "seed": 0,
@@ -54,16 +62,10 @@ def epoch_row(run_id: str, epoch: int, val_top1: float = 50.0, **changes: Any) -
 
 def metrics(epoch: int, val_top1: float, **changes: Any) -> dict[str, Any]:
     """What a trial reports for an epoch of a run of 10."""
-    values: dict[str, Any] = {
-        "epoch": epoch,
+    values = asdict(epoch_row("", epoch, val_top1))
+    del values["run_id"], values["decision"]  # which the trial does not know
+    values |= {
         "epochs_planned": 10,
-        "lr": 0.001,
-        "train_loss": 1.0,
-        "val_loss": 1.0,
-        "val_top1": val_top1,
-        "test_top1": None,
-        "seconds": 2.0,
-        "images_per_second": 100.0,
         "trainable_params": 1000,
         "backbone_params": 10_000,
         "backbone_fingerprint": "beef",

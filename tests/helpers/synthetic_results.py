@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
+from rows import searched_columns
 
 from sa2vp.results.schema import EPOCH_SCHEMA, PREDICTION_SCHEMA, RUN_SCHEMA
 
@@ -24,23 +25,11 @@ def open_to_all(schema: pa.Schema) -> pa.Schema:
 
 def run_row(run_id: str, *, begin: float = 0, minutes: float | None = 10, **changes: Any) -> Row:
     """A completed final run that began some minutes after noon; ``minutes=None``: still running."""
-    suite, task, phase, *_ = run_id.split("-")
-    started = NOON + begin * MINUTE
+    named = searched_columns(run_id)
+    phase, started = named["phase"], NOON + begin * MINUTE
     return {
-        "run_id": run_id,
-        "uid": f"uid of {run_id}",
-        "suite": suite,
-        "task": task,
-        "backbone": "demo",
-        "method": "sa2vp",
-        "phase": phase,
-        "inter_dim": 8,
-        "inter_weight": 0.5,
-        "lr": 0.001,
+        **named,
         "batch_size": 64,
-        "weight_decay": 1e-4,
-        "searched": '["inter_dim", "inter_weight", "lr", "batch_size"]',
-        "hyperparameters": "{}",
         "epochs_planned": 2,
         "seed": 1,
         "status": "completed" if minutes is not None else "running",
