@@ -33,10 +33,14 @@ class Method(Hyperparameters):
         reads_features: whether the model learns from ``model.features(images)`` alone, ``(B, D)``,
             which nothing that it learns changes. They are then computed once for each image that
             comes without augmentation, and the model is called with them in place of images.
+        on_swin: whether the method is defined on a Swin too; else on a ViT alone.
+        optimizer: what trains the learned arrays, by its name in ``sa2vp/methods/optimizers.py``.
     """
 
     name: ClassVar[str]
     reads_features: ClassVar[bool] = False
+    on_swin: ClassVar[bool] = True
+    optimizer: ClassVar[str] = "adamw"
 
     @classmethod
     def default_space(cls, suite: str, task: str, backbone: str) -> TaskSpace:  # noqa: ARG003
@@ -73,11 +77,17 @@ class Method(Hyperparameters):
         """
 
     def check_backbone(self, backbone: Backbone) -> None:
-        """Refuse a backbone that these hyperparameters do not fit.
+        """Refuse a backbone that the method is not defined on, or its hyperparameters do not fit.
 
         Raises:
-            HyperparameterError: names the hyperparameter.
+            HyperparameterError: names the hyperparameter, or ``method``.
         """
+        from timm.models.swin_transformer import SwinTransformer  # noqa: PLC0415 - as the module says
+
+        if not self.on_swin and isinstance(backbone, SwinTransformer):
+            raise HyperparameterError(
+                "method", f"method {self.name} is defined on a ViT, not on a Swin"
+            )
 
     def loss(self, outputs: Any, targets: Tensor, label_smoothing: float = 0.0) -> Tensor:
         """Give the mean loss of a batch in training, a scalar.
@@ -101,7 +111,7 @@ class Method(Hyperparameters):
         return logits
 
     def build_optimizer(self, model: LearnedArrays, *, lr: float, weight_decay: float) -> Optimizer:
-        """Make the optimiser of the learned arrays; by default AdamW, without decay of vectors."""
-        from sa2vp.methods.optimizers import build_adamw  # noqa: PLC0415 - as the module says
+        """Make the optimiser of the learned arrays, without weight decay of vectors."""
+        from sa2vp.methods.optimizers import OPTIMIZERS  # noqa: PLC0415 - as the module says
 
-        return build_adamw(model, lr=lr, weight_decay=weight_decay)
+        return OPTIMIZERS[self.optimizer](model, lr=lr, weight_decay=weight_decay)

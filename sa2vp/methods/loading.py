@@ -13,10 +13,16 @@ from pathlib import Path
 from types import ModuleType
 
 from sa2vp.methods.base import Method
+from sa2vp.methods.bias import Bias
+from sa2vp.methods.full import Full
 from sa2vp.methods.linear import Linear
+from sa2vp.methods.mlp import Mlp3
+from sa2vp.methods.partial import Partial1
 from sa2vp.methods.sa2vp import SA2VP
 
-METHODS: Mapping[str, type[Method]] = {method.name: method for method in (SA2VP, Linear)}
+METHODS: Mapping[str, type[Method]] = {
+    method.name: method for method in (SA2VP, Linear, Full, Partial1, Mlp3, Bias)
+}
 """By name. A method of this project is added here, and nowhere else."""
 
 

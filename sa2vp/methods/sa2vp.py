@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from sa2vp.hyperparameters import HyperparameterError
 from sa2vp.methods.base import Method
+from sa2vp.methods.fields import MAX_DIM, Dropout, DropPath
 from search_spaces import TaskSpace, remark, task_space
 
 if TYPE_CHECKING:
@@ -15,9 +16,6 @@ if TYPE_CHECKING:
 
     from sa2vp import models
     from sa2vp.models.suitability import Backbone
-
-MAX_DIM = 10_000
-"""Of inter_dim; the paper's largest is 64."""
 
 
 class SA2VP(Method):
@@ -32,10 +30,8 @@ class SA2VP(Method):
     fusion: Literal["exact", "acc"] = Field(
         "exact", description="exact, or acc: the authors' other variant."
     )
-    dropout: float = Field(0.1, ge=0, lt=1, description="Dropout rate in training.")
-    drop_path: float | None = Field(
-        None, ge=0, lt=1, description="Rate of stochastic depth, Swin only. Default: 0.2 on a Swin."
-    )
+    dropout: Dropout = 0.1
+    drop_path: DropPath = None
     image_loss_weight: float = Field(0.8, ge=0, description="Weight of the image stream's loss.")
     prompt_loss_weight: float = Field(0.2, ge=0, description="Weight of the prompt stream's loss.")
 

@@ -11,11 +11,19 @@ HEAD_PREFIX = "head."
 
 
 class LearnedArrays(nn.Module):
-    """A module whose learned arrays are exactly the parameters that require a gradient."""
+    """A module whose learned arrays are exactly the parameters that require a gradient.
+
+    What else training changes, such as the running statistics of a BatchNorm, are its buffers: they
+    are kept with the learned arrays, and not counted.
+    """
 
     def trainable_state_dict(self) -> dict[str, Tensor]:
-        """Name every learned array, the head included; the backbone is never among them."""
-        return {name: p.detach() for name, p in self.named_parameters() if p.requires_grad}
+        """Name every array that training changes, the head included, and no frozen one."""
+        return {
+            name: array.detach()
+            for name, array in self.state_dict(keep_vars=True).items()
+            if array.requires_grad or not isinstance(array, nn.Parameter)
+        }
 
     @torch.no_grad()
     def load_trainable_state_dict(self, arrays: Mapping[str, Tensor]) -> None:
@@ -41,6 +49,6 @@ class LearnedArrays(nn.Module):
         """Count the learned parameters without the classification head, as the paper does."""
         return sum(
             array.numel()
-            for name, array in self.trainable_state_dict().items()
-            if not name.startswith(HEAD_PREFIX)
+            for name, array in self.named_parameters()
+            if array.requires_grad and not name.startswith(HEAD_PREFIX)
         )

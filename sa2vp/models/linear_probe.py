@@ -1,11 +1,11 @@
-"""The baseline: a linear head on the frozen backbone's features."""
+"""The baselines: a linear head, or a small network, on the frozen backbone's features."""
 
 from __future__ import annotations
 
 import torch
-from timm.models.swin_transformer import SwinTransformer
 from torch import Tensor, nn
 
+from sa2vp.models.features import pooled
 from sa2vp.models.head import Head
 from sa2vp.models.initialisation import TRUNCATED_STD
 from sa2vp.models.learned import LearnedArrays
@@ -34,15 +34,41 @@ class LinearProbe(LearnedArrays):
 
     @torch.no_grad()
     def features(self, images: Tensor) -> Tensor:
-        """Give the features of normalised images ``(B, 3, height, width)``, ``(B, D)``.
-
-        They are the class token of a ViT, and the mean over the tokens of a Swin.
-        """
-        tokens: Tensor = self.backbone.forward_features(images)
-        if isinstance(self.backbone, SwinTransformer):
-            return tokens.flatten(1, -2).mean(1)
-        return tokens[:, 0]
+        """Give the features of normalised images ``(B, 3, height, width)``, ``(B, D)``."""
+        return pooled(self.backbone, self.backbone.forward_features(images))
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Classify normalised images, or features ``(B, D)`` of them; gives ``(B, C)`` logits."""
-        return self.head(inputs if inputs.ndim == 2 else self.features(inputs))  # type: ignore[no-any-return]
+        return self.classify(inputs if inputs.ndim == 2 else self.features(inputs))
+
+    def classify(self, features: Tensor) -> Tensor:
+        """Classify features ``(B, D)``; gives ``(B, C)`` logits."""
+        return self.head(features)  # type: ignore[no-any-return]
+
+
+class MlpProbe(LinearProbe):
+    """The same with two hidden layers before the head, as the published VPT's code has them.
+
+    Each is a Linear as wide as the features, ReLU, BatchNorm and dropout. A BatchNorm sees what is
+    computed at once: in training, a micro-batch of one image is refused by PyTorch, and gradients
+    depend on where a batch is cut.
+
+    Args:
+        backbone: frozen here; may be shared by several models.
+        num_classes: classes C.
+        dropout: rate in training.
+    """
+
+    def __init__(self, backbone: Backbone, num_classes: int, dropout: float) -> None:
+        super().__init__(backbone, num_classes)
+        dim = backbone.num_features
+        layers: list[nn.Module] = []
+        for _ in range(2):
+            linear = nn.Linear(dim, dim)
+            nn.init.kaiming_normal_(linear.weight, mode="fan_out")
+            layers += [linear, nn.ReLU(), nn.BatchNorm1d(dim), nn.Dropout(dropout)]
+        self.hidden = nn.Sequential(*layers)
+
+    def classify(self, features: Tensor) -> Tensor:
+        """Classify features ``(B, D)``; gives ``(B, C)`` logits."""
+        return super().classify(self.hidden(features))

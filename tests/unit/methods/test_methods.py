@@ -1,38 +1,22 @@
-"""What every method keeps to, on a tiny ViT and a tiny Swin."""
+"""What every method keeps to, on a tiny ViT and, where it is defined there, on a tiny Swin."""
 
 from __future__ import annotations
 
 import copy
-from typing import Any
 
 import pytest
 import torch
-from tiny import make_tiny_backbone, make_tiny_swin
+from kinds import BACKBONES, CASES, configured, made, without_draws
 
 from sa2vp.methods import METHODS
-from sa2vp.models.learned import LearnedArrays
-from sa2vp.training.configuration import RunConfiguration
+from sa2vp.models.fingerprint import fingerprint
 
-BACKBONES = {"vit": (make_tiny_backbone, 16), "swin": (make_tiny_swin, 24)}
-OWN: dict[str, dict[str, Any]] = {"sa2vp": {"inter_dim": 4, "inter_weight": 0.5}}
 TARGETS = torch.tensor([0, 1, 2, 3])
 
-pytestmark = [
-    pytest.mark.parametrize("name", METHODS),
-    pytest.mark.parametrize("kind", BACKBONES),
-]
+NO_GRADIENT: dict[str, tuple[str, ...]] = {}
+"""Endings of learned arrays that no gradient reaches at the start; why is in the method's file."""
 
-
-def configured(name: str) -> RunConfiguration:
-    values = {"lr": 1e-2, "batch_size": 4, **OWN.get(name, {})}
-    return RunConfiguration.of(METHODS[name], values, epochs=1, seed=0)
-
-
-def made(name: str, kind: str) -> tuple[LearnedArrays, torch.Tensor]:
-    build, size = BACKBONES[kind]
-    torch.manual_seed(0)
-    model = configured(name).method.build(build(), num_classes=5)
-    return model, torch.randn(4, 3, size, size)
+pytestmark = pytest.mark.parametrize(("name", "kind"), CASES)
 
 
 def test_logits_are_of_every_image_and_class(name: str, kind: str) -> None:
@@ -41,8 +25,8 @@ def test_logits_are_of_every_image_and_class(name: str, kind: str) -> None:
 
 
 def test_a_step_changes_what_is_learned_and_nothing_else(name: str, kind: str) -> None:
-    model, images = made(name, kind)
-    run = configured(name)
+    run = without_draws(name)
+    model, images = made(name, kind, run)
     optimizer = run.method.build_optimizer(model, lr=1e-2, weight_decay=1e-4)
     before, learned = copy.deepcopy(model.state_dict()), model.trainable_state_dict().keys()
     first = run.method.loss(model.train()(images), TARGETS)
@@ -53,21 +37,50 @@ def test_a_step_changes_what_is_learned_and_nothing_else(name: str, kind: str) -
     assert run.method.loss(model(images), TARGETS) < first
 
 
+def test_gradients_reach_what_is_learned_and_nothing_else(name: str, kind: str) -> None:
+    run = without_draws(name)
+    model, images = made(name, kind, run)
+    with torch.no_grad():  # where two factors begin at 0, neither would get a gradient
+        for array in model.parameters():
+            if array.requires_grad and name not in NO_GRADIENT:
+                array.add_(0.1 * torch.randn_like(array))
+    run.method.loss(model.train()(images), TARGETS).backward()
+    reached = {n for n, p in model.named_parameters() if p.grad is not None and p.grad.any()}
+    learned = {n for n, p in model.named_parameters() if p.requires_grad}
+    assert reached == {n for n in learned if not n.endswith(NO_GRADIENT.get(name, ()) or "\n")}
+
+
 def test_the_backbone_it_was_given_is_as_before(name: str, kind: str) -> None:
-    build, size = BACKBONES[kind]
-    backbone = build()
-    images = torch.randn(2, 3, size, size)
-    before = backbone.forward_features(images)
-    model = configured(name).method.build(backbone, num_classes=5)
-    model.train()(images)
+    backbone = BACKBONES[kind][0]()
+    weights, modules = fingerprint(backbone), [type(module) for module in backbone.modules()]
+    run = configured(name)
+    model, images = made(name, kind, run, backbone)
+    before = backbone.eval().forward_features(images)
+    optimizer = run.method.build_optimizer(model, lr=1e-2, weight_decay=1e-4)
+    run.method.loss(model.train()(images), TARGETS).backward()
+    optimizer.step()
     assert torch.equal(backbone.eval().forward_features(images), before)
+    assert fingerprint(backbone) == weights
+    assert [type(module) for module in backbone.modules()] == modules
+
+
+def test_models_on_one_backbone_do_not_disturb_each_other(name: str, kind: str) -> None:
+    backbone = BACKBONES[kind][0]()
+    method = configured(name).method
+    (first, images), (second, _) = (made(name, kind, backbone=backbone) for _ in range(2))
+    before = method.logits(second.eval()(images))
+    with torch.no_grad():
+        for array in first.parameters():
+            if array.requires_grad:
+                array.add_(1.0)
+    assert torch.equal(method.logits(second(images)), before)
 
 
 def test_what_is_learned_survives_a_round_trip(name: str, kind: str) -> None:
     (source, images), (target, _) = made(name, kind), made(name, kind)
     with torch.no_grad():
         for array in source.trainable_state_dict().values():
-            array.add_(0.1)
+            array.add_(1 if array.dtype == torch.int64 else 0.125)
     target.load_trainable_state_dict(source.trainable_state_dict())
     method = configured(name).method
     expected, found = (method.logits(model.eval()(images)) for model in (source, target))
@@ -81,9 +94,46 @@ def test_evaluation_does_not_smooth_and_smoothing_changes_training(name: str, ki
     assert method.loss(outputs, TARGETS, 0.3) != method.loss(outputs, TARGETS)
 
 
+def test_evaluation_draws_nothing(name: str, kind: str) -> None:
+    model, images = made(name, kind)
+    state = torch.get_rng_state()
+    model.eval()(images)
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_parts_of_a_batch_have_its_gradients_together(name: str, kind: str) -> None:
+    if name == "mlp-3":
+        pytest.skip("a BatchNorm sees the part alone")
+    run = without_draws(name)
+    model, images = made(name, kind, run)
+    gradients = []
+    for size in (4, 1):
+        model.zero_grad()
+        for part, classes in zip(images.split(size), TARGETS.split(size), strict=True):
+            loss = run.method.loss(model.train()(part), classes) * (len(part) / 4)
+            loss.backward()
+        gradients.append({n: p.grad for n, p in model.named_parameters() if p.grad is not None})
+    whole, parts = gradients
+    torch.testing.assert_close(parts, whole, rtol=1e-3, atol=1e-5)
+
+
 def test_features_stand_for_their_images(name: str, kind: str) -> None:
     model, images = made(name, kind)
     if configured(name).method.reads_features:
-        features = model.features(images)
+        features = model.eval().features(images)
         assert features.ndim == 2
         torch.testing.assert_close(model(features), model(images))
+
+
+def test_every_default_space_fits_the_method(name: str, kind: str) -> None:
+    backbone = {"vit": "demo", "swin": "swin-b"}[kind]
+    for suite, task in (
+        ("demo", "digits"),
+        ("vtab-1k", "svhn"),
+        ("fgvc", "cub200"),
+        ("custom", ""),
+    ):
+        space = METHODS[name].default_space(suite, task, backbone)
+        assert space.initial
+        for values in space.initial:
+            configured(name, **values)

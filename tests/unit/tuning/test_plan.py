@@ -69,7 +69,7 @@ def test_tasks_keep_the_order_of_the_suite() -> None:
             {"fusion": "fast"},
             r"^--fusion: must be 'exact' or 'acc', got fast$",
         ),
-        ({"method": "lora"}, r"^--method: unknown method 'lora'; known: sa2vp"),
+        ({"method": "nobody"}, r"^--method: unknown method 'nobody'; known: sa2vp"),
         (
             {"weight_deca": 0.1},
             r"^weight_deca: is no option$",

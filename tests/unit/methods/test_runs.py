@@ -1,4 +1,4 @@
-"""Kinds of methods that the project has none of yet keep to the same contract, through a run."""
+"""Every method, and one of a user's own, through a run."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import ClassVar
 
 import pytest
 import torch
+from kinds import OWN
 from pydantic import Field
 from runs import examples
 from tiny import make_tiny_backbone
@@ -17,7 +18,7 @@ from torch.optim import SGD, Optimizer
 
 from sa2vp.data.images.normalise import Normalise
 from sa2vp.data.run_images import TaskImages
-from sa2vp.methods import Method, MethodSource
+from sa2vp.methods import METHODS, Method, MethodSource
 from sa2vp.methods.linear import Linear
 from sa2vp.models.learned import LearnedArrays
 from sa2vp.models.linear_probe import LinearProbe
@@ -30,50 +31,41 @@ from sa2vp.training.run import TrainingRun
 VALUES = {"lr": 1e-2, "batch_size": 8}
 
 
-class OnCopy(LearnedArrays):
-    """A head on a backbone of its own."""
+class Hooked(LearnedArrays):
+    """A head on a backbone of its own, and a vector that is added to what each block gives."""
 
     def __init__(self, backbone: Backbone, num_classes: int) -> None:
         super().__init__()
-        self.backbone = copy.deepcopy(backbone)
+        self.backbone = copy.deepcopy(backbone).requires_grad_(False)
         self.head = nn.Linear(backbone.num_features, num_classes)
+        self.shift = nn.Parameter(torch.zeros(len(backbone.blocks), backbone.num_features))
+        for number, block in enumerate(self.backbone.blocks):
+            block.register_forward_hook(lambda _, __, out, n=number: out + self.shift[n])
 
     def forward(self, images: Tensor) -> Tensor:
         return self.head(self.backbone.forward_features(images)[:, 0])
 
 
-class Full(Method):
-    """Trains the whole backbone, by SGD with momentum."""
+class Own(Method):
+    """By hooks on timm's blocks, and with an optimiser of its own."""
 
-    name: ClassVar[str] = "full"
+    name: ClassVar[str] = "own"
     momentum: float = Field(0.9, ge=0, lt=1, description="SGD's momentum.")
 
     def build(self, backbone: Backbone, num_classes: int) -> LearnedArrays:
-        model = OnCopy(backbone, num_classes)
-        model.backbone.requires_grad_(True)
-        return model
+        return Hooked(backbone, num_classes)
 
     def build_optimizer(self, model: LearnedArrays, *, lr: float, weight_decay: float) -> Optimizer:
         learned = [p for p in model.parameters() if p.requires_grad]
         return SGD(learned, lr=lr, momentum=self.momentum, weight_decay=weight_decay)
 
 
-class Adapter(Method):
-    """Adds a learned vector to what each block gives, by hooks on timm's blocks."""
-
-    name: ClassVar[str] = "adapter"
-
-    def build(self, backbone: Backbone, num_classes: int) -> LearnedArrays:
-        model = OnCopy(backbone, num_classes)
-        model.backbone.requires_grad_(False)
-        model.shift = nn.Parameter(torch.zeros(len(model.backbone.blocks), backbone.num_features))
-        for number, block in enumerate(model.backbone.blocks):
-            block.register_forward_hook(lambda _, __, out, n=number: out + model.shift[n])
-        return model
+KINDS = [*METHODS.values(), Own]
 
 
 def run_of(method: type[Method], backbone: Backbone | None = None, seed: int = 5) -> TrainingRun:
-    configuration = RunConfiguration.of(method, VALUES, epochs=3, seed=seed)
+    values = {**OWN.get(method.name, {}), **VALUES}
+    configuration = RunConfiguration.of(method, values, epochs=3, seed=seed)
     seed_everything(seed)
     return TrainingRun(
         configuration.method.build(backbone or make_tiny_backbone(), num_classes=4),
@@ -85,7 +77,7 @@ def run_of(method: type[Method], backbone: Backbone | None = None, seed: int = 5
     )
 
 
-@pytest.mark.parametrize("method", [Full, Adapter, Linear])
+@pytest.mark.parametrize("method", KINDS)
 def test_a_run_that_is_stopped_goes_on_bit_for_bit(method: type[Method], tmp_path: Path) -> None:
     whole = [(m.train_loss, m.val_loss) for m in run_of(method)]
     first = run_of(method)
@@ -97,7 +89,7 @@ def test_a_run_that_is_stopped_goes_on_bit_for_bit(method: type[Method], tmp_pat
     assert [(m.train_loss, m.val_loss) for m in (*begun, *rest)] == whole
 
 
-@pytest.mark.parametrize("method", [Full, Adapter])
+@pytest.mark.parametrize("method", KINDS)
 def test_the_shared_backbone_is_never_changed(method: type[Method]) -> None:
     backbone = make_tiny_backbone()
     images = torch.randn(2, 3, 16, 16)
@@ -106,12 +98,8 @@ def test_the_shared_backbone_is_never_changed(method: type[Method]) -> None:
     assert torch.equal(backbone.forward_features(images), before)
 
 
-def test_what_each_of_them_learns_is_counted_without_the_head() -> None:
-    backbone = make_tiny_backbone()
-    parameters = sum(p.numel() for p in backbone.parameters())
-    assert run_of(Full, backbone).model.count_learned() == parameters
-    assert run_of(Adapter, backbone).model.count_learned() == 6 * 24
-    assert run_of(Linear, backbone).model.count_learned() == 0
+def test_what_one_s_own_learns_is_counted_without_the_head() -> None:
+    assert run_of(Own).model.count_learned() == 6 * 24
 
 
 def test_kept_features_give_the_run_that_images_do() -> None:

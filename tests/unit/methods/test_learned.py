@@ -1,0 +1,96 @@
+"""What each method learns, on the backbones of the paper and against plain algorithms."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import timm
+import torch
+from kinds import made
+
+from sa2vp.methods import METHODS
+from sa2vp.models.learned import LearnedArrays
+from sa2vp.models.suitability import Backbone
+
+VIT_B, SWIN_B = "vit_base_patch16_224", "swin_base_patch4_window7_224"
+
+
+@pytest.fixture(scope="module")
+def backbones() -> dict[str, Backbone]:
+    """Build the paper's, without memory for their weights."""
+    with torch.device("meta"):
+        return {name: timm.create_model(name, num_classes=0).eval() for name in (VIT_B, SWIN_B)}
+
+
+def built(method: str, backbone: Backbone, **values: Any) -> LearnedArrays:
+    with torch.device("meta"):
+        return METHODS[method].of(values).build(backbone, 100)
+
+
+COUNTS: list[tuple[str, dict[str, Any], int]] = [
+    ("full", {}, 85_798_656),
+    ("linear", {}, 0),
+    ("partial-1", {}, 7_089_408),
+    ("mlp-3", {}, 1_184_256),
+    ("bias", {}, 102_912),
+]
+"""On ViT-B/16, without the head, as papers or released code have them (docs/methods.md)."""
+
+
+@pytest.mark.parametrize(("method", "values", "count"), COUNTS)
+def test_as_many_parameters_are_learned_on_vit_b_as_published(
+    backbones: dict[str, Backbone], method: str, values: dict[str, Any], count: int
+) -> None:
+    assert built(method, backbones[VIT_B], **values).count_learned() == count
+
+
+@pytest.mark.parametrize(
+    ("method", "count"),
+    # By hand. The last block: norms 2 * 2 * 1024, qkv (1024 + 1) * 3072, projection (1024 + 1) *
+    # 1024, MLP (1024 + 1) * 4096 + (4096 + 1) * 1024, bias table 169 * 32; the final norm 2 * 1024.
+    [("full", 86_743_224), ("partial-1", 12_596_224 + 5_408 + 2_048)],
+)
+def test_as_many_are_learned_on_swin_b(
+    backbones: dict[str, Backbone], method: str, count: int
+) -> None:
+    assert built(method, backbones[SWIN_B]).count_learned() == count
+
+
+def test_every_bias_of_a_swin_is_learned_with_its_tables(backbones: dict[str, Backbone]) -> None:
+    names = built("bias", backbones[SWIN_B]).trainable_state_dict().keys() - {"head.weight"}
+    assert all("bias" in name for name in names)
+    assert sum("relative_position_bias_table" in name for name in names) == 24
+
+
+@pytest.mark.parametrize("kind", ["vit", "swin"])
+def test_partial_1_records_nothing_below_the_last_block(kind: str) -> None:
+    model, images = made("partial-1", kind)
+    blocks = model.backbone.blocks if kind == "vit" else model.backbone.layers[1].blocks
+    found: list[bool] = []
+    last_but_one = blocks[-2] if kind == "vit" else blocks[-1]
+    last_but_one.register_forward_hook(lambda _, __, out: found.append(out.requires_grad))
+    assert model(images).requires_grad
+    assert found == [False]
+
+
+@torch.no_grad()
+def test_mlp_3_is_two_hidden_layers_of_linear_relu_norm() -> None:
+    model, images = made("mlp-3", "vit")
+    x = model.features(images)
+    for i in (0, 4):
+        linear, norm = model.hidden[i], model.hidden[i + 2]
+        x = (x @ linear.weight.T + linear.bias).clamp(min=0)
+        norm.running_mean.copy_(x.mean(0))
+        norm.running_var.copy_(x.var(0) + 0.5)
+        x = (x - norm.running_mean) / (norm.running_var + 1e-5).sqrt() * norm.weight + norm.bias
+    expected = x @ model.head.weight.T + model.head.bias
+    torch.testing.assert_close(model.eval()(images), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_mlp_3_keeps_its_running_statistics() -> None:
+    model, images = made("mlp-3", "vit")
+    model.train()(images)
+    (other, _), expected = made("mlp-3", "vit"), model.eval()(images)
+    other.load_trainable_state_dict(model.trainable_state_dict())
+    assert torch.equal(other.eval()(images), expected)
