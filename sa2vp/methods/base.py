@@ -12,6 +12,7 @@ used.
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from sa2vp.hyperparameters import HyperparameterError, Hyperparameters
@@ -88,6 +89,17 @@ class Method(Hyperparameters):
             raise HyperparameterError(
                 "method", f"method {self.name} is defined on a ViT, not on a Swin"
             )
+
+    def initial_arrays(self) -> Mapping[str, Tensor]:
+        """Read the arrays that learning starts from, where these are in a file.
+
+        Returns:
+            Some of the model's learned arrays, by name; none where all are as ``build`` gives them.
+
+        Raises:
+            HyperparameterError: there is no such file.
+        """
+        return {}
 
     def loss(self, outputs: Any, targets: Tensor, label_smoothing: float = 0.0) -> Tensor:
         """Give the mean loss of a batch in training, a scalar.

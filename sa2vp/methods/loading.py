@@ -12,16 +12,42 @@ from functools import lru_cache
 from pathlib import Path
 from types import ModuleType
 
+from sa2vp.methods.adapter import Adapter
+from sa2vp.methods.adapter_vpt import AdapterVPT
+from sa2vp.methods.adaptformer import AdaptFormer
 from sa2vp.methods.base import Method
 from sa2vp.methods.bias import Bias
 from sa2vp.methods.full import Full
 from sa2vp.methods.linear import Linear
+from sa2vp.methods.lora import LoRA
 from sa2vp.methods.mlp import Mlp3
 from sa2vp.methods.partial import Partial1
+from sa2vp.methods.repadapter import RepAdapter
 from sa2vp.methods.sa2vp import SA2VP
+from sa2vp.methods.sidetune import SideTune
+from sa2vp.methods.ssf import SSF
+from sa2vp.methods.vpt_deep import VPTDeep
+from sa2vp.methods.vpt_shallow import VPTShallow
 
 METHODS: Mapping[str, type[Method]] = {
-    method.name: method for method in (SA2VP, Linear, Full, Partial1, Mlp3, Bias)
+    method.name: method
+    for method in (
+        SA2VP,
+        Linear,
+        Full,
+        Partial1,
+        Mlp3,
+        Bias,
+        SideTune,
+        Adapter,
+        AdapterVPT,
+        AdaptFormer,
+        VPTShallow,
+        VPTDeep,
+        LoRA,
+        SSF,
+        RepAdapter,
+    )
 }
 """By name. A method of this project is added here, and nowhere else."""
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import torch
+from torch import Tensor
 
+from sa2vp.data.errors import DataError
 from sa2vp.data.fingerprint import Manifest
 from sa2vp.data.images.normalise import Normalise
 from sa2vp.data.options import DataOptions
 from sa2vp.data.run_images import open_images
+from sa2vp.hyperparameters import HyperparameterError
+from sa2vp.methods.base import Method
 from sa2vp.models import Backbone
 from sa2vp.suites import Task
 from sa2vp.training.configuration import RunConfiguration
@@ -44,12 +48,15 @@ def build_run(
         expected: what the images have to be, as :func:`~sa2vp.data.check.check_task` found them.
 
     Raises:
-        DataError: the images cannot be used, or are others than expected.
+        DataError: the images cannot be used, or are others than expected; or a file is missing that
+            the method starts from.
     """
     size = input_size(backbone)
     images = open_images(task, data, size[0], final=final, expected=expected)
     seed_everything(configuration.seed)
     model = configuration.method.build(backbone, task.num_classes)
+    if initial := read_initial(configuration.method):
+        model.load_trainable_state_dict(model.trainable_state_dict() | initial)
     device = device or torch.device("cuda" if torch.cuda.is_available() else "cpu")
     prepare: Prepare = Normalise(size)
     if configuration.method.reads_features:
@@ -66,6 +73,18 @@ def build_run(
         device=device,
         precision=precision,
     )
+
+
+def read_initial(method: Method) -> dict[str, Tensor]:
+    """Read the arrays that a method's learning starts from.
+
+    Raises:
+        DataError: this machine lacks their file.
+    """
+    try:
+        return {**method.initial_arrays()}
+    except HyperparameterError as error:
+        raise DataError(str(error)) from error
 
 
 def input_size(backbone: Backbone) -> tuple[int, int]:

@@ -142,6 +142,24 @@ def refused(plan: SearchPlan, task: str, error: HyperparameterError) -> OptionEr
     return OptionError(option, f"the space of {task}: {error}")
 
 
+def check_files(plan: SearchPlan, configurations: Mapping[str, Sequence[RunConfiguration]]) -> None:
+    """Refuse a method that lacks the file that its learning starts from.
+
+    Args:
+        plan: to be followed.
+        configurations: at the corners of each task's space.
+
+    Raises:
+        OptionError: names the option.
+    """
+    for task, of_task in configurations.items():
+        for method in {one.method for one in of_task}:
+            try:
+                method.initial_arrays()
+            except HyperparameterError as error:
+                raise refused(plan, task, error) from error
+
+
 def check_workers(
     plan: SearchPlan, configurations: Mapping[str, Sequence[RunConfiguration]]
 ) -> None:

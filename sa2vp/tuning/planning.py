@@ -14,6 +14,7 @@ from sa2vp.training.configuration import RunConfiguration
 from sa2vp.tuning.plan import SearchPlan
 from sa2vp.tuning.plan_checks import (
     check_data_dir,
+    check_files,
     check_hyperparameters,
     check_known,
     check_method,
@@ -55,6 +56,7 @@ def make_plan(**given: Any) -> SearchPlan:
     check_precision(config.precision, config.gpus_per_trial)
     check_known(plan)
     configurations = check_hyperparameters(plan)
+    check_files(plan, configurations)
     check_workers(plan, configurations)
     return replace(plan, input_size=_input_size(plan, configurations))
 

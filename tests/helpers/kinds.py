@@ -15,7 +15,17 @@ from sa2vp.training.configuration import RunConfiguration
 
 BACKBONES = {"vit": (make_tiny_backbone, 16), "swin": (make_tiny_swin, 24)}
 
-OWN: dict[str, dict[str, Any]] = {"sa2vp": {"inter_dim": 4, "inter_weight": 0.5}}
+OWN: dict[str, dict[str, Any]] = {
+    "sa2vp": {"inter_dim": 4, "inter_weight": 0.5},
+    "sidetune": {"side_weights": "random"},
+    "adapter": {"bottleneck": 3},
+    "adapter-vpt": {"reduction": 8},
+    "adaptformer": {"bottleneck": 8, "scale": 0.5},
+    "vpt-shallow": {"prompt_length": 2},
+    "vpt-deep": {"prompt_length": 2},
+    "lora": {"rank": 2},
+    "repadapter": {"bottleneck": 4, "scale": 0.5},
+}
 """Values of hyperparameters that have no default."""
 
 

@@ -12,7 +12,6 @@ from copy import deepcopy
 from itertools import chain
 from typing import Any
 
-import torch
 from timm.layers import DropPath
 from timm.models.swin_transformer import SwinTransformer
 from torch import nn
@@ -75,6 +74,7 @@ def set_drop_path(backbone: Any, rate: float) -> None:
         rate: of the last block.
     """
     blocks = blocks_of(backbone)
-    for block, own_rate in zip(blocks, torch.linspace(0, rate, len(blocks)).tolist(), strict=True):
+    for index, block in enumerate(blocks):
+        own_rate = rate * index / (len(blocks) - 1)
         for branch in BRANCHES if own_rate > 0 else ():
             setattr(block, branch, DropPath(own_rate))

@@ -43,7 +43,7 @@ class FrozenSwinBlock(FrozenBlock):
 
     def attend(self, heads: Heads) -> Tensor:
         """Attend within the block's (shifted) windows."""
-        order, inverse = _window_order(
+        order, inverse = window_order(
             self.block.input_resolution, self.block.window_size, self.block.shift_size
         )
         order, inverse = order.to(heads.q.device), inverse.to(heads.q.device)
@@ -51,7 +51,7 @@ class FrozenSwinBlock(FrozenBlock):
             self._windowed(_Reorder.apply(part.transpose(1, 2).flatten(2), order, inverse))
             for part in (heads.q, heads.k, heads.v)
         )
-        mixed = attend(q, k, v, self._bias(len(heads.q)))
+        mixed = attend(q, k, v, self.bias(len(heads.q)))
         merged_BND = mixed.transpose(1, 2).reshape(len(heads.q), len(order), -1)
         reordered: Tensor = _Reorder.apply(merged_BND, inverse, order)
         return reordered
@@ -82,7 +82,7 @@ class FrozenSwinBlock(FrozenBlock):
         attn = self.block.attn
         return attn.qkv.out_features // 3 // attn.num_heads  # type: ignore[no-any-return]
 
-    def _bias(self, batch: int) -> Tensor:
+    def bias(self, batch: int) -> Tensor:
         """Give what is added to the scores: the relative position bias, and shifted windows' mask.
 
         Returns:
@@ -97,7 +97,7 @@ class FrozenSwinBlock(FrozenBlock):
 
 
 @lru_cache(maxsize=64)
-def _window_order(
+def window_order(
     grid: tuple[int, int], window: tuple[int, int], shift: tuple[int, int]
 ) -> tuple[Tensor, Tensor]:
     """Give the raster index of each token in window order, and the inverse."""

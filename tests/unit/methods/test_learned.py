@@ -7,11 +7,12 @@ from typing import Any
 import pytest
 import timm
 import torch
-from kinds import made
+from kinds import made, without_draws
 
 from sa2vp.methods import METHODS
 from sa2vp.models.learned import LearnedArrays
 from sa2vp.models.suitability import Backbone
+from search_spaces.vpt import VPT_LENGTHS
 
 VIT_B, SWIN_B = "vit_base_patch16_224", "swin_base_patch4_window7_224"
 
@@ -34,6 +35,18 @@ COUNTS: list[tuple[str, dict[str, Any], int]] = [
     ("partial-1", {}, 7_089_408),
     ("mlp-3", {}, 1_184_256),
     ("bias", {}, 102_912),
+    ("sidetune", {"side_weights": "random"}, 9_547_585),
+    ("adapter", {"bottleneck": 8}, 156_768),
+    ("adapter-vpt", {"reduction": 8}, 1_779_840),
+    ("adapter-vpt", {"reduction": 64}, 230_544),
+    ("adapter-vpt", {"reduction": 256}, 64_548),
+    ("adaptformer", {"bottleneck": 8, "scale": 0.1}, 156_768),
+    ("vpt-shallow", {"prompt_length": 100}, 76_800),
+    ("vpt-deep", {"prompt_length": 10}, 92_160),
+    ("lora", {"rank": 8}, 294_912),
+    ("ssf", {}, 205_824),
+    # 0.22 M as printed is 221,184 without biases; released code has them: 24 * (8 + 768) more.
+    ("repadapter", {"bottleneck": 8, "scale": 1.0}, 221_184 + 18_624),
 ]
 """On ViT-B/16, without the head, as papers or released code have them (docs/methods.md)."""
 
@@ -94,3 +107,27 @@ def test_mlp_3_keeps_its_running_statistics() -> None:
     (other, _), expected = made("mlp-3", "vit"), model.eval()(images)
     other.load_trainable_state_dict(model.trainable_state_dict())
     assert torch.equal(other.eval()(images), expected)
+
+
+def test_vpt_deep_learns_on_average_as_much_as_published(backbones: dict[str, Backbone]) -> None:
+    """Over the 24 tasks of FGVC and VTAB-1k, with the published prompt lengths."""
+    lengths = [deep for _, deep in VPT_LENGTHS.values()]
+    assert len(lengths) == 24
+    models = {n: built("vpt-deep", backbones[VIT_B], prompt_length=n) for n in {*lengths}}
+    assert sum(models[n].count_learned() for n in lengths) / 24 == 584_832
+
+
+def test_an_adapter_of_zeros_learns_the_biases_of_its_output_alone() -> None:
+    """Whatever its width: on ViT-B/16, 12 * 768 = 9,216 numbers."""
+    run = without_draws("adapter-vpt")
+    model, images = made("adapter-vpt", "vit", run)
+    optimizer = run.method.build_optimizer(model, lr=0.1, weight_decay=0.1)
+    for _ in range(3):
+        optimizer.zero_grad()
+        run.method.loss(model(images), torch.arange(4)).backward()
+        optimizer.step()
+    learned = {n: array for n, array in model.trainable_state_dict().items() if "adapter" in n}
+    moved = {name for name, array in learned.items() if array.any()}
+    assert moved == {f"backbone.blocks.{index}.mlp.adapter.up.bias" for index in range(6)}
+    assert sum(learned[name].numel() for name in moved) == 6 * 24
+    assert len(learned) == 6 * 4

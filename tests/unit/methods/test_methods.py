@@ -13,7 +13,7 @@ from sa2vp.models.fingerprint import fingerprint
 
 TARGETS = torch.tensor([0, 1, 2, 3])
 
-NO_GRADIENT: dict[str, tuple[str, ...]] = {}
+NO_GRADIENT = {"adapter-vpt": ("down.weight", "down.bias", "up.weight")}
 """Endings of learned arrays that no gradient reaches at the start; why is in the method's file."""
 
 pytestmark = pytest.mark.parametrize(("name", "kind"), CASES)
@@ -127,12 +127,8 @@ def test_features_stand_for_their_images(name: str, kind: str) -> None:
 
 def test_every_default_space_fits_the_method(name: str, kind: str) -> None:
     backbone = {"vit": "demo", "swin": "swin-b"}[kind]
-    for suite, task in (
-        ("demo", "digits"),
-        ("vtab-1k", "svhn"),
-        ("fgvc", "cub200"),
-        ("custom", ""),
-    ):
+    tasks = {"demo": "digits", "vtab-1k": "svhn", "fgvc": "cub200", "hta": "dtd", "custom": "mine"}
+    for suite, task in tasks.items():
         space = METHODS[name].default_space(suite, task, backbone)
         assert space.initial
         for values in space.initial:
