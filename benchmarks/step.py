@@ -1,8 +1,10 @@
-"""Time one training step, forward and backward, against the published algorithm done plainly.
+"""Time one training step, forward and backward: SA2VP against its plain algorithm, and methods.
 
-``python benchmarks/step.py`` measures ViT-B/16 (exact and acc) and Swin-B in float32 and bfloat16
-at batches of 1, 8 and 32, each case in a process of its own on the same inputs, without dropout so
-that the losses can be compared. ``--profile`` tells instead where the time of our step goes.
+``python benchmarks/step.py`` measures SA2VP on ViT-B/16 (exact and acc) and Swin-B, then every
+other method on ViT-B/16, in float32 and bfloat16 at batches of 1, 8 and 32, each case in a process
+of its own on the same inputs, without dropout so that the losses can be compared. ``--models lora
+--backbone demo`` takes one method on a small backbone. ``--profile`` tells instead where the time
+of our step goes.
 """
 
 from __future__ import annotations
@@ -28,10 +30,13 @@ from torch.profiler import ProfilerActivity, profile
 from torch.utils.flop_counter import FlopCounterMode
 
 from sa2vp.cli.commands import run_script
-from sa2vp.models import create_sa2vp, plain
+from sa2vp.methods import METHODS, Method
+from sa2vp.models import create_sa2vp, load_backbone, plain
+from sa2vp.models.learned import LearnedArrays
 from sa2vp.models.objective import sa2vp_loss
 from sa2vp.models.streams import TwoStreams
 from sa2vp.printing import Console
+from sa2vp.results.names import PLAIN_METHOD
 from sa2vp.training.allocator import keep_freed_memory
 
 Result = TypeVar("Result")
@@ -41,6 +46,7 @@ ARCHITECTURES = {
     "vit-acc": "vit_base_patch16_224",
     "swin-exact": "swin_base_patch4_window7_224",
 }
+OTHERS = [name for name in METHODS if name != PLAIN_METHOD]
 MATH = SDPBackend.MATH  # plain products, which PyTorch can count
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 GROUPS = {
@@ -56,12 +62,17 @@ GROUPS = {
 
 @dataclass(frozen=True)
 class Case:
-    """What is measured: a model, a precision, a batch size, ours or the plain path."""
+    """What is measured: a model, a precision, a batch size, ours or the plain path.
+
+    ``model`` is SA2VP's on one of the published architectures, or another method's name;
+    ``backbone``, a name of timm's or ``demo``, is the latter's.
+    """
 
     model: str
+    backbone: str
     precision: str
     batch: int
-    plain: bool
+    plain: bool = False
 
 
 @dataclass(frozen=True)
@@ -89,7 +100,10 @@ class Comparison:
 
 
 def main(
-    models: Annotated[str, Parameter(metavar="A,B")] = ",".join(ARCHITECTURES),
+    models: Annotated[str, Parameter(metavar="A,B")] = ",".join([*ARCHITECTURES, *OTHERS]),
+    backbone: Annotated[
+        str, Parameter(help="Of other methods than SA2VP: a ViT or Swin of timm's, or demo.")
+    ] = "vit_base_patch16_224",
     precisions: Annotated[str, Parameter(metavar="A,B")] = ",".join(PRECISIONS),
     batches: Annotated[str, Parameter(metavar="N,N")] = "1,8,32",
     repeats: Annotated[int, Parameter(help="Timed steps of ours, after one untimed.")] = 3,
@@ -98,14 +112,18 @@ def main(
 ) -> None:
     """Print a row per case."""
     console = Console(width=130)
-    chosen = [(m, p) for m in models.split(",") for p in precisions.split(",")]
+    cases = [
+        Case(model, backbone, precision, int(batch))
+        for model in models.split(",")
+        for precision in precisions.split(",")
+        for batch in batches.split(",")[-1 if profile else 0 :]
+    ]
     if profile:
-        for model, precision in chosen:
-            in_new_process(print_profile, model, precision, int(batches.split(",")[-1]))
+        for case in cases:
+            in_new_process(print_profile, case)
         return
-    cases = [(m, p, int(batch)) for m, p in chosen for batch in batches.split(",")]
     rows = [
-        compare(*case, repeats, plain_repeats)
+        compare(case, repeats, plain_repeats)
         for case in track(cases, "Half a minute to four minutes a case", console=console)
     ]
     rates = {
@@ -117,12 +135,11 @@ def main(
     console.print(as_table(rows, rates))
 
 
-def compare(model: str, precision: str, batch: int, repeats: int, plain_repeats: int) -> Comparison:
-    """Measure one case both ways."""
-    case = Case(model, precision, batch, plain=False)
-    operations = in_new_process(count_operations, model, batch)
+def compare(case: Case, repeats: int, plain_repeats: int) -> Comparison:
+    """Measure one case, SA2VP both ways."""
+    operations = in_new_process(count_operations, case)
     ours = in_new_process(measure, case, repeats)
-    if not plain_repeats:
+    if not plain_repeats or case.model not in ARCHITECTURES:
         return Comparison(case, operations, ours, None)
     return Comparison(
         case, operations, ours, in_new_process(measure, replace(case, plain=True), plain_repeats)
@@ -154,39 +171,64 @@ def as_table(rows: Sequence[Comparison], rates: Mapping[str, float]) -> Table:
     return table
 
 
-def make_model(name: str) -> TwoStreams:
-    """Make a model of the published size, without randomness while training."""
-    architecture, fusion = ARCHITECTURES[name], name.partition("-")[2]
+def make_model(case: Case) -> LearnedArrays:
+    """Make a model that draws nothing, of a published size or on the backbone asked for."""
     torch.manual_seed(0)
+    if case.model not in ARCHITECTURES:
+        method = method_of(case)
+        loaded = (
+            load_backbone("demo")
+            if case.backbone == "demo"
+            else timm.create_model(case.backbone, num_classes=0)
+        )
+        return method.build(loaded, num_classes=10).eval()
+    name = case.model
+    architecture, fusion = ARCHITECTURES[name], name.partition("-")[2]
     backbone = timm.create_model(architecture, num_classes=0)
     drop_path = 0.0 if name.startswith("swin") else None
     return create_sa2vp(backbone, fusion=fusion, dropout=0.0, drop_path=drop_path).train()
 
 
-def inputs(batch: int) -> tuple[Tensor, Tensor]:
+def method_of(case: Case) -> Method:
+    """Give a method as a search of VTAB-1k begins with it."""
+    method = METHODS[case.model]
+    first = method.default_space("vtab-1k", "svhn", "vit-b16").initial[0]
+    own = {name: value for name, value in first.items() if name in method.model_fields}
+    return method.of(own)
+
+
+def inputs(case: Case) -> tuple[Tensor, Tensor]:
     """Draw the images and classes that every case of this batch size gets."""
     torch.manual_seed(1)
-    return torch.randn(batch, 3, 224, 224), torch.arange(batch) % 10
+    size = 32 if case.backbone == "demo" and case.model not in ARCHITECTURES else 224
+    return torch.randn(case.batch, 3, size, size), torch.arange(case.batch) % 10
 
 
-def step(model: TwoStreams, case: Case, images: Tensor, targets: Tensor) -> float:
+def step(model: LearnedArrays, case: Case, images: Tensor, targets: Tensor) -> float:
     """Run forward and backward; give the loss."""
-    dtype = PRECISIONS[case.precision]
-    with torch.autocast("cpu", dtype=dtype, enabled=dtype != torch.float32):
-        fusion = case.model.partition("-")[2]
-        logits = plain.forward(model, images, fusion) if case.plain else model(images)
-    loss = sa2vp_loss((logits[0].float(), logits[1].float()), targets)
+    loss = loss_of(model, case, images, targets)
     model.zero_grad()
     loss.backward()
     return loss.item()
+
+
+def loss_of(model: LearnedArrays, case: Case, images: Tensor, targets: Tensor) -> Tensor:
+    """Run forward; give the loss."""
+    dtype = PRECISIONS[case.precision]
+    with torch.autocast("cpu", dtype=dtype, enabled=dtype != torch.float32):
+        if not isinstance(model, TwoStreams):
+            return method_of(case).loss(model(images), targets)
+        fusion = case.model.partition("-")[2]
+        logits = plain.forward(model, images, fusion) if case.plain else model(images)
+    return sa2vp_loss((logits[0].float(), logits[1].float()), targets)
 
 
 def measure(case: Case, repeats: int) -> Measured:
     """Time steps of one case, after one that is not timed; ours as in a trial's process."""
     if not case.plain:
         keep_freed_memory()
-    model = make_model(case.model)
-    images, targets = inputs(case.batch)
+    model = make_model(case)
+    images, targets = inputs(case)
     loaded = resident_gib("VmRSS")
     loss = step(model, case, images, targets)
     times = []
@@ -199,25 +241,32 @@ def measure(case: Case, repeats: int) -> Measured:
     return Measured(statistics.median(times), peak, loss, rate)
 
 
-def count_operations(name: str, batch: int) -> float:
+def count_operations(case: Case) -> float:
     """Count the floating-point operations that a step needs.
 
     Matrix products of our step, forward and backward, as PyTorch counts them; of the fusion's
     attention only the share that falls on the 9 neighbours (its backward pass has twice the
     products of its forward pass).
     """
-    model = make_model(name)
+    model = make_model(case)
     counts: list[float] = []
     for images_counted in (1, 2):
-        images, targets = inputs(images_counted)
+        one = replace(case, precision="float32", batch=images_counted)
+        images, targets = inputs(one)
         with FlopCounterMode(display=False) as whole, sdpa_kernel(MATH):
-            step(model, Case(name, "float32", images_counted, plain=False), images, targets)
-        with FlopCounterMode(display=False) as forward, sdpa_kernel(MATH):
-            model(images)
-        fusion = sum(forward.get_flop_counts()[f"{type(model).__name__}.attention"].values())
-        unneeded = 3 * fusion * (1 - 9 / model.attention.mask.shape[1])
-        counts.append(whole.get_total_flops() - unneeded)
-    return counts[0] + (batch - 1) * (counts[1] - counts[0])
+            step(model, one, images, targets)
+        counts.append(whole.get_total_flops() - unneeded_operations(model, images))
+    return counts[0] + (case.batch - 1) * (counts[1] - counts[0])
+
+
+def unneeded_operations(model: LearnedArrays, images: Tensor) -> float:
+    """Count what SA2VP's fusions compute beyond the 9 neighbours."""
+    if not isinstance(model, TwoStreams):
+        return 0.0
+    with FlopCounterMode(display=False) as forward, sdpa_kernel(MATH):
+        model(images)
+    fusion = sum(forward.get_flop_counts()[f"{type(model).__name__}.attention"].values())
+    return float(3 * fusion * (1 - 9 / model.attention.mask.shape[1]))
 
 
 def matrix_rate(dtype: torch.dtype) -> float:
@@ -237,11 +286,11 @@ def matrix_rate(dtype: torch.dtype) -> float:
     return max(rates)
 
 
-def print_profile(name: str, precision: str, batch: int) -> None:
+def print_profile(case: Case) -> None:
     """Print the shares of one step's time by kind of operation."""
     keep_freed_memory()
-    model, case = make_model(name), Case(name, precision, batch, plain=False)
-    images, targets = inputs(batch)
+    model = make_model(case)
+    images, targets = inputs(case)
     for _ in range(2):
         step(model, case, images, targets)
     with profile(activities=[ProfilerActivity.CPU]) as profiler:
@@ -250,7 +299,9 @@ def print_profile(name: str, precision: str, batch: int) -> None:
     for event in profiler.key_averages():
         group = next((g for g, names in GROUPS.items() if re.search(names, event.key)), "other")
         times[group] += event.self_cpu_time_total / 1e3
-    table = Table("part", "ms", "share", title=f"{name}, {precision}, batch {batch}")
+    table = Table(
+        "part", "ms", "share", title=f"{case.model}, {case.precision}, batch {case.batch}"
+    )
     for part, milliseconds in times.items():
         table.add_row(
             part, f"{milliseconds:.0f}", f"{100 * milliseconds / sum(times.values()):.1f} %"
