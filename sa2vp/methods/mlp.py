@@ -1,7 +1,4 @@
-"""MLP-3: three layers in place of the linear head (VPT, arXiv:2203.12119, section 4.1).
-
-VPT names Chen et al. (arXiv:2003.04297) as its source.
-"""
+"""MLP-3: three layers in place of the linear head (VPT, arXiv:2203.12119, section 4.1)."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ def explain(options: ExplainOptions) -> int:
     trained = load_model(options, exported)
     if not isinstance(trained, TwoStreams):
         method = exported.card.method
-        raise UseError(f"{exported.source}: of method {method}, which has no prompts to draw")
+        raise UseError(f"{exported.source}: of method {method}; only SA2VP has fusions to draw")
     prepare = evaluation_input(exported.card)
     unreadable = {}
     for image, target in targets.items():

@@ -206,4 +206,4 @@ def test_a_linear_probe_comes_back_and_has_nothing_to_explain(
     image = next(digits_images.iterdir())
     capsys.readouterr()
     assert sa2vp("explain", image, "--model", path, "--out", tmp_path) == 2
-    assert "of method linear, which has no prompts to draw" in capsys.readouterr().err
+    assert "of method linear; only SA2VP has fusions to draw" in capsys.readouterr().err

@@ -143,3 +143,15 @@ def test_a_hyperparameter_of_one_name_is_the_same_in_every_method() -> None:
         for name, field in method.model_fields.items():
             found.setdefault(name, []).append(repr(field))
     assert all(len(set(fields)) == 1 for fields in found.values())
+
+
+def test_the_guide_has_every_method_with_its_hyperparameters() -> None:
+    guide = (Path(__file__).parents[3] / "docs" / "methods.md").read_text(encoding="utf-8")
+    listed, searched = guide.split("## What is searched", 1)
+    for name, method in METHODS.items():
+        assert f"| `{name}` |" in listed
+        if name != "sa2vp":
+            assert f"`{name}`" in searched
+            space = method.default_space("vtab-1k", "svhn", "vit-b16").ranges
+            own = space.keys() - {"lr", "batch_size", "weight_decay"}
+            assert all(f"`{hyperparameter}`" in searched for hyperparameter in own)
