@@ -93,5 +93,5 @@ def with_noise(
 
 def _as_text(low: pd.Series, high: pd.Series, form: str) -> pd.Series:
     """Write intervals; missing ones stay missing."""
-    text = low.map(form.format) + " to " + high.map(form.format)
-    return text.where(low.notna())
+    texts = [f"{form.format(a)} to {form.format(b)}" for a, b in zip(low, high, strict=True)]
+    return pd.Series(texts, low.index, dtype="str").where(low.notna())
