@@ -13,7 +13,7 @@ from analysis.frames import Results
 from analysis.layout import Table
 from analysis.paper_report import BACKBONES
 from analysis.parameters import own_points, published_points
-from analysis.published import read_accuracy, read_author_settings
+from analysis.published import comparable, read_accuracy, read_author_settings
 from analysis.report import published_tasks
 from analysis.sections import Chart, task_sections
 from analysis.tables import task_results
@@ -103,13 +103,14 @@ def _overviews(results: Results) -> list[Chart]:
         points, lines = own, pd.DataFrame(columns=["method", "top1_percent"])
         caption = f"{suite} on backbone {backbone}: each task's final runs."
         if compared:
+            published = comparable(published, suite, name)
             settings = read_author_settings(suite, name.rpartition("_")[0])
             placed, lines = published_points(published, settings, name, tasks)
             points = pd.concat([placed.assign(own=False), own], ignore_index=True)
             caption = (
                 f"{suite} on backbone {backbone}: means over {len(tasks)} tasks. Dashed: published "
-                "methods whose learned parameters are not at hand. sa2vp: counted on this "
-                "project's model at the README's inter_dim."
+                "methods whose learned parameters are not at hand. The others' are counted on this "
+                "project's models: sa2vp's at the README's inter_dim, VPT's at its prompt lengths."
             )
         title = f"Accuracy against learned parameters, {suite} on {backbone}"
         drawn = Markup(charts.accuracy_by_parameters(title, points, lines))  # noqa: S704

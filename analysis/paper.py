@@ -5,7 +5,8 @@ from __future__ import annotations
 import pandas as pd
 
 FULL = "full"
-THIS_SEARCH = "sa2vp, this search"
+OWN_SUFFIX = ", this search"
+THIS_SEARCH = f"sa2vp{OWN_SUFFIX}"
 MEAN = "mean"
 STATED_ROUNDING = 0.005
 """Points by which a mean stated with two digits may be rounded."""
@@ -17,14 +18,14 @@ TASK_ROUNDING = 0.05
 def method_table(
     published: pd.DataFrame, stated: pd.DataFrame, own: pd.DataFrame | None = None
 ) -> pd.DataFrame:
-    """Set the methods of one benchmark and backbone side by side, this search's last.
+    """Set the methods of one benchmark and backbone side by side, those of this search last.
 
     Args:
         published: columns task, group, method, top1_percent; tasks and methods in the order that
             they are to have. No task may be missing for all methods.
         stated: columns group, method, stated_mean_percent: the means of methods whose tasks are not
             at hand are taken from here.
-        own: columns task and top1_percent of this search, where there is one.
+        own: columns method, task and top1_percent of this search, where there is one.
 
     Returns:
         Columns method; each task; ``<group> mean`` of each group, if there are several, and
@@ -40,7 +41,9 @@ def method_table(
         if method not in rows.index:
             rows.loc[method] = float("nan")
     if own is not None:
-        rows.loc[THIS_SEARCH] = own.set_index("task")["top1_percent"].reindex(tasks.index)
+        for method, of_method in own.groupby("method", sort=False):
+            found = of_method.set_index("task")["top1_percent"]
+            rows.loc[str(method) + OWN_SUFFIX] = found.reindex(tasks.index)
     means = _means(rows, tasks, stated)
     won = rows.gt(rows.loc[FULL]).sum(axis=1)
     compared = (rows.notna() & rows.loc[FULL].notna()).sum(axis=1)

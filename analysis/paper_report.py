@@ -6,8 +6,16 @@ import pandas as pd
 
 from analysis.configurations import form_of
 from analysis.layout import Column, Table
-from analysis.paper import configuration_table, method_table, stated_means
-from analysis.published import BACKBONE_NAMES, checked_note, read_author_settings
+from analysis.paper import OWN_SUFFIX, configuration_table, method_table, stated_means
+from analysis.published import (
+    BACKBONE_NAMES,
+    COMPARABLE,
+    PROTOCOL_NOTES,
+    PROTOCOLS,
+    checked_note,
+    read_author_settings,
+    read_remarks,
+)
 from sa2vp.suites import SUITES
 
 BACKBONES = {"vit-b16": "vit_b16_in21k", "swin-b": "swin_b_in22k"}
@@ -26,7 +34,7 @@ _WON_NOTE = (
     "better than full: tasks with a higher accuracy than full fine-tuning's, of those compared."
 )
 _OWN_NOTE = (
-    "sa2vp, this search: the last epoch's test top-1, mean over seeds; its spread, and the best "
+    "this search: the last epoch's test top-1, mean over seeds; its spread, and the best "
     "epoch on test, stand in the table of results."
 )
 
@@ -45,7 +53,7 @@ def paper_table(
         backbone: by the search's name.
         accuracy: as ``read_accuracy`` returns it.
         means: as ``read_group_means`` returns them.
-        own: columns task and top1_percent of this search.
+        own: columns method, task and top1_percent of this search.
     """
     if (suite, backbone) not in METHOD_TABLES:
         return None
@@ -56,10 +64,12 @@ def paper_table(
     frame = method_table(published, stated, own)
     of_compared = "of " + frame["compared"].astype("string")
     frame = frame.assign(**{"won of": of_compared})
+    remarks = read_remarks(suite, BACKBONES[backbone])
+    frame = _by_protocol(frame, remarks)
     sources = pd.concat([published["source"], stated["source"]]).unique()
     caption = f"Test top-1 in percent. Sources: {'; '.join(sources)}."
     marks = pd.concat([published[["checked"]], stated[["checked"]]])
-    notes = [_WON_NOTE, checked_note(marks)]
+    notes = [_WON_NOTE, *_remark_notes(frame, remarks), checked_note(marks)]
     if frame.filter(regex="mean of$").notna().any(axis=None):
         notes.insert(0, _PART_NOTE)
     if own is not None:
@@ -69,13 +79,41 @@ def paper_table(
     return Table(name, title, caption, frame, _columns(frame), tuple(notes))
 
 
+def _by_protocol(frame: pd.DataFrame, remarks: pd.DataFrame) -> pd.DataFrame:
+    """Mark methods of other protocols; those that are not to be compared go below the others."""
+    protocols = remarks.dropna(subset=["protocol"]).set_index("method")["protocol"]
+    protocol = frame["method"].map(protocols)
+    place = (protocol.notna() & (protocol != COMPARABLE)).astype(int)
+    # This search's rows stay last.
+    place = place.mask(frame["method"].str.endswith(OWN_SUFFIX), 2)
+    frame = frame.assign(protocol=protocol.map(PROTOCOLS), protocol_key=protocol.fillna("vpt"))
+    return frame.loc[place.sort_values(kind="stable").index].reset_index(drop=True)
+
+
+def _remark_notes(frame: pd.DataFrame, remarks: pd.DataFrame) -> list[str]:
+    """Explain the protocols that occur, and say what is known to be wrong or in conflict."""
+    occurring = set(frame["protocol_key"])
+    notes = [note for key, note in PROTOCOL_NOTES.items() if key in occurring]
+    said = remarks[remarks["method"].isin(frame["method"])].dropna(subset=["remark"])
+    return [*notes, *(f"{row.method}: {row.remark}." for row in said.itertuples())]
+
+
 def _columns(frame: pd.DataFrame) -> tuple[Column, ...]:
     """Lay the columns out: the means first, since they are what is looked at first."""
     means = [name for name in frame if name != "won" and f"{name} of" in frame]
-    rest = {"method", "won", "won of", "compared", *means, *(f"{name} of" for name in means)}
+    rest = {
+        "method",
+        "won",
+        "won of",
+        "compared",
+        "protocol",
+        "protocol_key",
+        *means,
+        *(f"{name} of" for name in means),
+    }
     tasks = [name for name in frame if name not in rest]
     return (
-        Column("method", "method"),
+        Column("method", "method", part="protocol"),
         *(Column(str(name), str(name), ".2f", part=f"{name} of") for name in means),
         Column("better than full", "won", "d", part="won of"),
         *(Column(str(task), str(task), ".1f", opens_part=task == tasks[0]) for task in tasks),

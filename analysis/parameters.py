@@ -7,6 +7,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from analysis.paper import FULL, THIS_SEARCH
+from search_spaces.vpt import VPT_LENGTHS
 
 
 class _Counts(NamedTuple):
@@ -23,14 +24,28 @@ COUNTS = {
     "swin_b_in22k": _Counts(86_743_224, 21_714, 27_776),
 }
 
+LEARNED = {
+    "vit_b16_in21k": {
+        "partial-1": 7_089_408,
+        "mlp-3": 1_184_256,
+        "sidetune": 9_547_585,
+        "bias": 102_912,
+        "adapter-8": 1_779_840,
+        "adapter-64": 230_544,
+        "adapter-256": 64_548,
+    },
+    "swin_b_in22k": {"partial-1": 12_603_680, "mlp-3": 2_103_296, "bias": 200_760},
+}
+"""What other published methods learn, counted likewise."""
+
 
 def published_points(
     published: pd.DataFrame, settings: pd.DataFrame, backbone: str, tasks: list[str]
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Place the published methods: by their learned parameters where these are at hand.
 
-    They are for full fine-tuning (all), the linear probe (none beside the head) and SA2VP (counted
-    on this project's model at the README's inter_dim).
+    They are counted on this project's models; SA2VP's at the README's inter_dim, VPT's on a ViT at
+    its own prompt lengths.
 
     Args:
         published: columns task, method, backbone and top1_percent of one benchmark.
@@ -51,10 +66,21 @@ def published_points(
         FULL: counts.backbone,
         "linear": 0,
         "sa2vp": counts.fixed + counts.per_channel * dims.mean(),
+        **LEARNED[backbone],
+        **(_learned_prompts(tasks) if backbone == "vit_b16_in21k" else {}),
     }
     learned = means["method"].map(known)
     points = means.assign(learned=learned)[learned.notna()]
     return points[["method", "learned", "top1_percent"]], means[learned.isna()]
+
+
+def _learned_prompts(tasks: list[str]) -> dict[str, float]:
+    """Count what VPT learns on ViT-B/16, a mean over tasks that its lengths are known of."""
+    lengths = [pair for (_, task), pair in VPT_LENGTHS.items() if task in tasks]
+    if len(lengths) < len(tasks):
+        return {}
+    shallow, deep = (sum(one) / len(tasks) for one in zip(*lengths, strict=True))
+    return {"vpt-shallow": 768 * shallow, "vpt-deep": 12 * 768 * deep}
 
 
 def own_points(rows: pd.DataFrame, *, by_task: bool) -> pd.DataFrame:

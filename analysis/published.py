@@ -16,6 +16,30 @@ CHECKED = {
     "row-mean": "transcribed; the mean of its row agrees with the stated mean, but the value was "
     "not read again in the PDF",
     "unchecked": "the stated mean only; its tasks' values are not at hand",
+    "third-hand": "from another paper's table, and not read in its source",
+}
+
+PROTOCOLS = {
+    "noah": "NOAH's protocol",
+    "weights": "other weights",
+    "sa2vp": "SA2VP's protocol",
+    "unknown": "protocol not known",
+}
+"""Under what a method was measured, where not under VPT's protocol, in a reader's words."""
+
+COMPARABLE = "sa2vp"
+"""The one that this project follows; its rows stand among VPT's."""
+
+PROTOCOL_NOTES = {
+    "vpt": "Rows without a mark are of VPT's protocol: the ViT's weights from ImageNet-21k (JAX), "
+    "images normalised by ImageNet's mean and standard deviation, VTAB-1k without augmentation, "
+    "hyperparameters searched for each task.",
+    "sa2vp": "SA2VP's protocol: the same weights, images normalised with 0.5 and 0.5, VTAB-1k "
+    "without augmentation; its released code prints the best epoch on test.",
+    "noah": "NOAH's protocol: the same hyperparameters for every task, without a search; not to be "
+    "compared with rows that were searched.",
+    "weights": "other weights: AugReg's, which are not VPT's; not to be compared.",
+    "unknown": "protocol not known: as other papers reprint the row; not to be compared.",
 }
 
 # The names of the backbones in the files, as a reader knows them.
@@ -39,6 +63,28 @@ def read_group_means() -> pd.DataFrame:
         mean_of_tasks (percent; empty where the tasks are not at hand), source, checked.
     """
     return pd.read_csv(_FOLDER / "published_group_means.csv")
+
+
+def read_remarks(benchmark: str, backbone: str) -> pd.DataFrame:
+    """Read what must be known of a benchmark's published rows on a backbone.
+
+    Returns:
+        Columns method, protocol (one of ``PROTOCOLS``; empty for VPT's) and remark; a method with
+        several remarks has several rows.
+    """
+    rows = pd.read_csv(_FOLDER / "published_remarks.csv")
+    holds = [
+        rows[name].isna() | (rows[name] == value)
+        for name, value in (("benchmark", benchmark), ("backbone", backbone))
+    ]
+    return rows.loc[holds[0] & holds[1], ["method", "protocol", "remark"]].reset_index(drop=True)
+
+
+def comparable(rows: pd.DataFrame, benchmark: str, backbone: str) -> pd.DataFrame:
+    """Leave out methods that were measured under a protocol that is not to be compared with."""
+    remarks = read_remarks(benchmark, backbone).dropna(subset=["protocol"])
+    others = remarks.loc[remarks["protocol"] != COMPARABLE, "method"]
+    return rows[~rows["method"].isin(others)]
 
 
 def read_author_settings(benchmark: str, backbone: str) -> pd.DataFrame:

@@ -28,12 +28,17 @@ from analysis.published import (
     sa2vp_group_means,
 )
 from analysis.tables import (
+    compared_methods,
     counted_runs,
     left_out_runs,
+    method_results,
     outdated_results,
     search_summary,
     task_results,
 )
+
+SHOWN_IN_RESULTS = {"sa2vp", "linear"}
+"""Methods that the table of results has columns for."""
 
 _RESULT_COLUMNS = (
     Column("task", "task"),
@@ -154,17 +159,39 @@ def _paper_tables(runs: pd.DataFrame, rows: pd.DataFrame, accuracy: pd.DataFrame
     """Set this search beside what is published, where the paper gives it."""
     suite, backbone = runs["suite"].iloc[0], runs["backbone"].iloc[0]
     rows = rows.query("not is_mean").dropna(subset=["test_top1_mean"])
-    if rows.empty:
+    own = method_results(runs)
+    if own.empty:
         return []
-    own = rows[["task"]].assign(top1_percent=rows["test_top1_mean"])
     return [
         table
         for table in (
             paper_table(suite, backbone, accuracy, read_group_means(), own),
-            table_of_configurations(suite, backbone, rows, _searched(runs)),
+            _compared_table(runs, own),
+            table_of_configurations(suite, backbone, rows, _searched(runs)) if len(rows) else None,
         )
         if table is not None
     ]
+
+
+def _compared_table(runs: pd.DataFrame, own: pd.DataFrame) -> Table | None:
+    """Set this search's methods side by side; None where the results show all that there are."""
+    if set(own["method"]) <= SHOWN_IN_RESULTS:
+        return None
+    frame = compared_methods(own)
+    tasks = [name for name in own["task"].unique() if name in frame]
+    columns = (
+        Column("method", "method"),
+        Column("mean", "mean", ".2f"),
+        Column("learned", "trainable_params", ",.0f"),
+        *(Column(task, task, ".1f", f"{task} std") for task in sorted(tasks)),
+    )
+    title, name = _titled("compared", runs)
+    note = (
+        "mean, learned: over the tasks that every method here has final runs of; learned "
+        "parameters without the head."
+    )
+    caption = "Test top-1 in percent after the last epoch, mean ± standard deviation over seeds."
+    return Table(name, title, caption, frame, columns, (note,))
 
 
 def published_tables() -> list[Table]:
@@ -198,7 +225,7 @@ def _result_tables(
     results: Results, runs: pd.DataFrame, rows: pd.DataFrame, published: pd.DataFrame
 ) -> list[Table]:
     final = runs[runs["phase"] == "final"]
-    if final.empty:
+    if not final["method"].isin(SHOWN_IN_RESULTS).any():
         return []
     predictions = results.predictions(counted_runs(runs)["run_id"])
     frame = with_noise(

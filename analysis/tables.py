@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.configurations import configuration_of, searched_names, with_values
+from sa2vp.results.names import PLAIN_METHOD
 from sa2vp.results.ranking import Outcome, rank
 from sa2vp.results.schema import OWN_COLUMNS, STATUSES
 
@@ -109,6 +110,50 @@ def task_results(runs: pd.DataFrame, published: pd.DataFrame) -> pd.DataFrame:
     order += ["matched"]
     rows = rows.assign(is_mean=False)
     return (pd.concat([rows, means], ignore_index=True) if len(means) else rows)[order]
+
+
+def method_results(runs: pd.DataFrame) -> pd.DataFrame:
+    """Report the final runs of one suite and backbone by method and task.
+
+    Args:
+        runs: the runs of one suite and backbone, every phase, status and method.
+
+    Returns:
+        Columns method, task, top1_percent (test top-1 of the last epoch, mean over seeds), std,
+        seeds and trainable_params (without the head); SA2VP first, then by name.
+    """
+    counted = counted_runs(runs)
+    found = counted.groupby(["method", "task"], as_index=False).agg(
+        top1_percent=("test_top1", "mean"),
+        std=("test_top1", "std"),
+        seeds=("test_top1", "count"),
+        trainable_params=("trainable_params", "first"),
+    )
+    other = found["method"] != PLAIN_METHOD
+    found = found.assign(other=other).sort_values(["other", "method", "task"], ignore_index=True)
+    return found.drop(columns="other")
+
+
+def compared_methods(found: pd.DataFrame) -> pd.DataFrame:
+    """Set a search's methods side by side.
+
+    Args:
+        found: as :func:`method_results` gives it.
+
+    Returns:
+        A row per method: method; mean, over the tasks that all methods have; trainable_params (a
+        mean over the same); each task and ``<task> std``.
+    """
+    accuracies, spreads, learned = (
+        found.pivot_table(index="method", columns="task", values=name, sort=False, dropna=False)
+        for name in ("top1_percent", "std", "trainable_params")
+    )
+    shared = accuracies.columns[accuracies.notna().all()]
+    spreads = spreads.reindex(columns=accuracies.columns).add_suffix(" std")
+    table = pd.concat([accuracies, spreads], axis=1)
+    table.insert(0, "mean", accuracies[shared].mean(axis=1))
+    table.insert(1, "trainable_params", learned.reindex(columns=shared).mean(axis=1))
+    return table.rename_axis("method").reset_index()
 
 
 def search_summary(runs: pd.DataFrame, published: pd.DataFrame) -> pd.DataFrame:

@@ -6,8 +6,10 @@ from synthetic_results import linear, run_row, runs_frame
 
 from analysis.published import read_accuracy, sa2vp_accuracy
 from analysis.tables import (
+    compared_methods,
     counted_runs,
     left_out_runs,
+    method_results,
     outdated_results,
     search_summary,
     task_results,
@@ -181,3 +183,25 @@ def test_without_trials_or_final_runs_the_frames_are_empty() -> None:
     assert task_results(trial, NOTHING_PUBLISHED).empty
     assert search_summary(trial, NOTHING_PUBLISHED)["last_val_top1"].isna().all()
     assert search_summary(trial.iloc[:0], NOTHING_PUBLISHED).empty
+
+
+def test_methods_of_a_search_stand_side_by_side() -> None:
+    def final(method: str, task: str, seed: int, top1: float) -> dict[str, object]:
+        own = {"test_top1": top1, "method": method, "seed": seed, "trainable_params": seed * 100}
+        return run_row(f"demo-{task}-final-{method}-seed{seed}", **own)
+
+    runs = runs_frame(
+        [
+            final("vpt-deep", "digits", 1, 80.0),
+            final("vpt-deep", "location", 1, 70.0),
+            final("sa2vp", "digits", 1, 90.0),
+            final("sa2vp", "digits", 2, 94.0),
+        ]
+    )
+    table = compared_methods(method_results(runs)).set_index("method")
+    assert table.index.tolist() == ["sa2vp", "vpt-deep"]
+    assert table["digits"].tolist() == [92.0, 80.0]
+    assert table.loc["sa2vp", "digits std"] == pytest.approx(8**0.5)  # of 90 and 94
+    assert table["mean"].tolist() == [92.0, 80.0]  # of digits, which both have
+    assert pd.isna(table.loc["sa2vp", "location"])
+    assert table.loc["vpt-deep", ["location", "trainable_params"]].tolist() == [70.0, 100.0]
