@@ -156,8 +156,9 @@ class Scaled(nn.Module):
     def __init__(self, frozen: nn.LayerNorm | nn.Linear | nn.Conv2d) -> None:
         super().__init__()
         self.frozen = frozen
-        assert frozen.bias is not None  # noqa: S101 - for the type checker
-        shape = (len(frozen.bias), 1, 1) if isinstance(frozen, nn.Conv2d) else frozen.bias.shape
+        shape = (
+            (len(frozen.weight), 1, 1) if isinstance(frozen, nn.Conv2d) else (len(frozen.weight),)
+        )
         self.scale = nn.Parameter(torch.empty(shape))
         self.shift = nn.Parameter(torch.empty(shape))
         nn.init.normal_(self.scale, mean=1, std=SCALED_STD)

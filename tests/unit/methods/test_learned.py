@@ -139,3 +139,32 @@ def test_an_adapter_of_zeros_learns_the_biases_of_its_output_alone() -> None:
     assert moved == {f"backbone.blocks.{index}.mlp.adapter.up.bias" for index in range(6)}
     assert sum(learned[name].numel() for name in moved) == 6 * 24
     assert len(learned) == 6 * 4
+
+
+def drawn(method: str, *names: str) -> list[torch.Tensor]:
+    """Take arrays of a name from every block of a fresh model, 24 channels wide, in one each."""
+    model, _ = made(method, "vit")
+    arrays = model.trainable_state_dict()
+    return [torch.cat([a.flatten() for n, a in arrays.items() if n.endswith(e)]) for e in names]
+
+
+def test_learned_arrays_begin_as_published() -> None:
+    a, b = drawn("lora", "a.weight", "b.weight")
+    assert 0.98 / 24**0.5 < a.abs().max() <= 1 / 24**0.5  # Kaiming uniform with sqrt(5)
+    assert not b.any()
+    down, up = drawn("adapter", "down.weight", "up.weight")
+    bound = (6 / (24 + 3)) ** 0.5  # Xavier's
+    assert all(0.98 * bound < array.abs().max() <= bound for array in (down, up))
+    (biases,) = drawn("adapter", "adapter.up.bias")
+    assert biases.std().item() == pytest.approx(1e-6, rel=0.3)
+    down, rest = drawn("adaptformer", "down.weight", "up.weight")
+    assert 0.98 / 24**0.5 < down.abs().max() <= 1 / 24**0.5
+    assert not rest.any()
+    scale, shift = drawn("ssf", "scale", "shift")
+    assert (scale.mean().item(), scale.std().item()) == pytest.approx((1, 0.02), rel=0.1)
+    assert (shift.mean().item(), shift.std().item()) == pytest.approx((0, 0.02), abs=2e-3)
+    (down,) = drawn("repadapter", "down.weight")
+    bound = (6 / (24 + 4)) ** 0.5
+    assert 0.98 * bound < down.abs().max() <= bound
+    (hidden,) = drawn("mlp-3", "hidden.0.weight")
+    assert hidden.std().item() == pytest.approx((2 / 24) ** 0.5, rel=0.1)  # Kaiming normal

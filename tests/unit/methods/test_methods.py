@@ -117,6 +117,19 @@ def test_parts_of_a_batch_have_its_gradients_together(name: str, kind: str) -> N
     torch.testing.assert_close(parts, whole, rtol=1e-3, atol=1e-5)
 
 
+def test_low_precision_leaves_logits_and_gradients_in_float32(name: str, kind: str) -> None:
+    run = configured(name)
+    model, images = made(name, kind, run)
+    with torch.autocast("cpu", torch.bfloat16):
+        outputs = model.train()(images)
+    assert run.method.logits(outputs).dtype == torch.float32
+    run.method.loss(outputs, TARGETS).backward()
+    for array in model.parameters():
+        if array.grad is not None:
+            assert array.grad.dtype == torch.float32
+            assert array.grad.isfinite().all()
+
+
 def test_features_stand_for_their_images(name: str, kind: str) -> None:
     model, images = made(name, kind)
     if configured(name).method.reads_features:

@@ -19,9 +19,7 @@ from torch.optim import SGD, Optimizer
 from sa2vp.data.images.normalise import Normalise
 from sa2vp.data.run_images import TaskImages
 from sa2vp.methods import METHODS, Method, MethodSource
-from sa2vp.methods.linear import Linear
 from sa2vp.models.learned import LearnedArrays
-from sa2vp.models.linear_probe import LinearProbe
 from sa2vp.models.suitability import Backbone
 from sa2vp.training.configuration import RunConfiguration
 from sa2vp.training.features import FeatureKeeper
@@ -102,27 +100,29 @@ def test_what_one_s_own_learns_is_counted_without_the_head() -> None:
     assert run_of(Own).model.count_learned() == 6 * 24
 
 
-def test_kept_features_give_the_run_that_images_do() -> None:
-    on_images, on_features = run_of(Linear), run_of(Linear)
-    probe = on_features.model
-    assert isinstance(probe, LinearProbe)
+@pytest.mark.parametrize("method", [m for m in METHODS.values() if m.reads_features])
+def test_kept_features_give_the_run_that_images_do(method: type[Method]) -> None:
+    on_images = run_of(method)
+    seed_everything(5)
+    probe = on_images.configuration.method.build(make_tiny_backbone(), 4)
     keeper = FeatureKeeper(probe, Normalise((16, 16)), torch.device("cpu"), "float32")
     images = TaskImages(train=examples(35, seed=1), val=examples(20, seed=2), test=None)
     kept = keeper.keep(images)
     (two,) = kept.train.load([torch.arange(2)])
     assert two.shape == (2, 24)
-    assert kept.val is not None
-    seed_everything(5)
     on_features = TrainingRun(
-        LinearProbe(make_tiny_backbone(), 4),
+        probe,
         on_images.configuration,
         train=kept.train,
         val=kept.val,
         prepare=keeper.prepare,
         device=torch.device("cpu"),
     )
-    for one, other in zip(on_images, on_features, strict=True):
-        assert other.train_loss == pytest.approx(one.train_loss, rel=1e-5)
+    generators = torch.get_rng_state()
+    expected = [*on_images]
+    torch.set_rng_state(generators)  # dropout draws alike
+    for one, other in zip(expected, on_features, strict=True):
+        assert other.train_loss == pytest.approx(one.train_loss, rel=1e-4)
         assert other.val_top1 == one.val_top1
 
 
