@@ -21,6 +21,9 @@ VPT_ADAMW_LR = LogUniform(1e-4, 5e-3)
 VPT_SGD_LR = LogUniform(0.025, 25.0)
 """Of linear, sidetune, MLP and VPT: 0.05 to 50 for 256 images in VPT's grid."""
 
+DEMO_LR_FACTOR = 4
+"""The demo trains for 8 epochs and not 100: AdamW's rates reach as much higher as SA2VP's do."""
+
 RERUN_LR = LogUniform(1e-3, 1e-2)
 RERUN_WEIGHT_DECAY = Choice(1e-4, 1e-3)
 """Of the re-run of these methods under one search by Mai et al. (arXiv:2409.16434)."""
@@ -44,9 +47,11 @@ def comparison_space(
             takes them.
     """
     batch_size = task_space(suite, task, backbone).ranges["batch_size"]
-    return TaskSpace(
-        {**ranges, "batch_size": batch_size}, initial(**first, batch_size=batch_size.ends[0])
-    )
+    lr = ranges["lr"]
+    if suite == "demo" and isinstance(lr, LogUniform) and lr != VPT_SGD_LR:
+        lr = LogUniform(lr.low, DEMO_LR_FACTOR * lr.high)
+    complete = {**ranges, "lr": lr, "batch_size": batch_size}
+    return TaskSpace(complete, initial(**first, batch_size=batch_size.ends[0]))
 
 
 def prompt_space(suite: str, task: str, backbone: str, *, deep: bool) -> TaskSpace:

@@ -168,3 +168,14 @@ def test_learned_arrays_begin_as_published() -> None:
     assert 0.98 * bound < down.abs().max() <= bound
     (hidden,) = drawn("mlp-3", "hidden.0.weight")
     assert hidden.std().item() == pytest.approx((2 / 24) ** 0.5, rel=0.1)  # Kaiming normal
+
+
+def test_the_demo_is_searched_with_higher_rates_as_sa2vp_is() -> None:
+    def highest(method: str, suite: str, task: str) -> float:
+        return METHODS[method].default_space(suite, task, "demo").ranges["lr"].high  # type: ignore[union-attr]
+
+    for method, published, demo in (
+        ("sa2vp", 5e-3, 2e-2), ("full", 5e-3, 2e-2), ("ssf", 5e-2, 0.2), ("vpt-deep", 25, 25),
+    ):  # fmt: skip
+        assert highest(method, "vtab-1k", "svhn") == published
+        assert highest(method, "demo", "digits") == pytest.approx(demo)
