@@ -17,6 +17,8 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial
 from ray.tune import Callback
 
+from sa2vp.forecast.curves import Trial
+from sa2vp.results.names import trial_number
 from sa2vp.results.schema import RunRow
 from sa2vp.results.store import ResultsStore
 from sa2vp.tuning.distributions import for_optuna
@@ -100,7 +102,9 @@ class KeepStudies(Callback):
     def _trial(self, row: RunRow) -> FrozenTrial:
         """Give a run that has ended as Optuna's trial."""
         accuracies = [epoch.val_top1 or 0.0 for epoch in self._record.epochs[row.run_id]]
-        trial = frozen_trial(self._spaces[row.task], row.configuration, row.status, accuracies)
+        number = trial_number(row.run_id)
+        known = Trial(number, row.configuration, accuracies, row.status)
+        trial = frozen_trial(self._spaces[row.task], known)
         trial.set_user_attr("run_id", row.run_id)
         return trial
 
