@@ -84,6 +84,19 @@ def tpe(seed: int) -> TPESampler:
     return TPESampler(seed=seed, n_startup_trials=STARTUP_TRIALS, constant_liar=True)
 
 
+def make_searches(
+    plan: SearchPlan, record: RunRecord, images: Mapping[str, Mapping[str, int]]
+) -> dict[str, TaskSearch]:
+    """Make the search of each task of a plan.
+
+    Args:
+        plan: of the search.
+        record: of its runs.
+        images: how many each split has, by task.
+    """
+    return {task: TaskSearch(plan, record, task, images[task]["val"]) for task in plan.tasks}
+
+
 class TaskSearch:
     """One task's search.
 
