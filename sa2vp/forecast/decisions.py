@@ -32,6 +32,12 @@ APART = 0.5
 CHANCE = 0.1
 """A trial is stopped when its chance to beat the best of the others falls below this."""
 
+DOUBT = 4
+"""One in so many new trials is proposed as if there were no earlier tasks, should they mislead."""
+
+APART_FROM_TRIED = 0.02
+"""Distance in the cube that a proposal keeps from what was tried, while anything else is left."""
+
 FEWEST_OTHERS = 3
 """Trials beside it without which none is stopped."""
 
@@ -129,9 +135,9 @@ class Forecaster:
         self._names = tuple(ranges)
         self._epochs, self._images = epochs, images
         self._seed = crc32(f"{seed}/{task}".encode())
-        self._earlier = [one for one in earlier if one.names == set(ranges)]
+        self._earlier = tuple(one for one in earlier if one.names == set(ranges))
         self._priors = priors
-        self._last_fit: tuple[object, Array] | None = None
+        self._last_fits: dict[int, tuple[object, Array]] = {}  # by number of earlier tasks
 
     def judge(self, trials: Sequence[Trial], number: int) -> Verdict:
         """Say whether a trial should go on.
@@ -140,7 +146,7 @@ class Forecaster:
             trials: of the task, this one among them.
             number: of the trial.
         """
-        view = self._view(trials)
+        view = self._view(trials, self._earlier)
         return view.verdict(number) if view else Verdict(1.0, 0.0, stop=False)
 
     def next(
@@ -159,7 +165,8 @@ class Forecaster:
         """
         if number is not None and len(trials) < self._opening:
             return New(self._open(trials, number))
-        view = self._view(trials)
+        doubting = number is not None and number % DOUBT == DOUBT - 1
+        view = self._view(trials, self._earlier if not doubting else ())
         if view is None:
             return None if number is None else New(self._open(trials, number))
         new, gain = (None, 0.0) if number is None else self._propose(view, number)
@@ -180,10 +187,10 @@ class Forecaster:
             sobol = qmc.Sobol(len(self._names), rng=np.random.default_rng(self._seed))
             return self._cube.configuration(sobol.random_base2(6)[number % 64])
         drawn = self._cube.draw(self._rng(number), DRAWN)
-        places = self._places(drawn)
+        places = self._places(drawn, self._earlier)
         worth = places.told.mean(axis=1)
         if trials:
-            taken = self._places([trial.configuration for trial in trials]).cube
+            taken = self._cube.of([trial.configuration for trial in trials])
             distances = np.sqrt(((places.cube[:, None] - taken) ** 2).sum(-1)).min(axis=1)
             worth += APART * np.minimum(distances, 0.5)
         return drawn[int(worth.argmax())]
@@ -195,29 +202,34 @@ class Forecaster:
         leaders = view.leaders(LEADERS)
         picked = [leaders[i] for i in rng.integers(len(leaders), size=NEAR)]
         drawn += self._cube.draw_near(rng, picked, SPREAD)
-        gains = view.gains(self._places(drawn)) / self._epochs
+        places = self._places(drawn, view.earlier)
+        gains = view.gains(places) / self._epochs
+        gains[view.distances(places) < APART_FROM_TRIED] *= 1e-6
         best = int(gains.argmax())
         return drawn[best], float(gains[best])
 
     def _rng(self, number: int) -> np.random.Generator:
         return np.random.default_rng([self._seed, number])
 
-    def _places(self, configurations: Sequence[Mapping[str, Any]]) -> Places:
-        told = [one.expect(configurations) for one in self._earlier]
+    def _places(
+        self, configurations: Sequence[Mapping[str, Any]], earlier: Sequence[EarlierTask]
+    ) -> Places:
+        told = [one.expect(configurations) for one in earlier]
         columns = np.stack(told, axis=1) if told else np.zeros((len(configurations), 0))
         return Places(self._cube.of(configurations), columns)
 
-    def _view(self, trials: Sequence[Trial]) -> View | None:
+    def _view(self, trials: Sequence[Trial], earlier: Sequence[EarlierTask]) -> View | None:
         """Give what the model expects; None before there is an epoch."""
         seen = [trial for trial in trials if trial.accuracies]
         if not seen:
             return None
+        places = self._places([trial.configuration for trial in seen], earlier)
+        hyperparameters = self._hyperparameters(seen, earlier)
         return View(
-            seen, self._places([trial.configuration for trial in seen]), self._epochs, self._images,
-            self._priors, self._hyperparameters(seen),
-        )  # fmt: skip
+            seen, earlier, places, self._epochs, self._images, self._priors, hyperparameters
+        )
 
-    def _hyperparameters(self, trials: Sequence[Trial]) -> Array:
+    def _hyperparameters(self, trials: Sequence[Trial], earlier: Sequence[EarlierTask]) -> Array:
         """Give those most probable for the trials that have ended, of the lowest numbers.
 
         The number of trials grows by steps, so that they are not looked for after each epoch.
@@ -226,17 +238,19 @@ class Forecaster:
         count = 0
         while max(count + 2, int(count * 1.25)) <= len(ended):
             count = max(count + 2, int(count * 1.25))
-        return self._most_probable(ended[:count])
+        return self._most_probable(ended[:count], earlier)
 
-    def _most_probable(self, ended: Sequence[Trial]) -> Array:
+    def _most_probable(self, ended: Sequence[Trial], earlier: Sequence[EarlierTask]) -> Array:
         if not ended:
             return self._priors.centres(self._cube.dimensions)
         known = [(trial.number, tuple(trial.accuracies)) for trial in ended]
-        if self._last_fit is None or self._last_fit[0] != known:
-            places = self._places([trial.configuration for trial in ended])
+        last = self._last_fits.get(len(earlier))
+        if last is None or last[0] != known:
+            places = self._places([trial.configuration for trial in ended], earlier)
             points = Points.of([trial.accuracies for trial in ended], self._epochs, self._images)
-            self._last_fit = (known, CurveProcess(places, points, self._priors).hyperparameters)
-        return self._last_fit[1]
+            last = (known, CurveProcess(places, points, self._priors).hyperparameters)
+            self._last_fits[len(earlier)] = last
+        return last[1]
 
 
 class View:
@@ -244,6 +258,7 @@ class View:
 
     Args:
         trials: with an epoch at least.
+        earlier: tasks that it listens to.
         places: of them.
         epochs: of a whole training.
         images: of the validation split.
@@ -254,13 +269,14 @@ class View:
     def __init__(
         self,
         trials: Sequence[Trial],
+        earlier: Sequence[EarlierTask],
         places: Places,
         epochs: int,
         images: int,
         priors: Priors,
         hyperparameters: Array,
     ) -> None:
-        self._trials, self._places = trials, places
+        self._trials, self.earlier, self._places = trials, earlier, places
         self._epochs, self._images, self._priors = epochs, images, priors
         self._points = Points.of(_curves(trials), epochs, images)
         self._process = CurveProcess(places, self._points, priors, hyperparameters)
@@ -309,6 +325,12 @@ class View:
         process = self._with_running_ones()
         means, spreads = process.expect_each(places)
         return self._gain(means - self.means[self._ranked()[0]], spreads * CAUTION, means)
+
+    def distances(self, places: Places) -> Array:
+        """Give how far the nearest trial is from each place, ``(N,)``."""
+        squares = ((places.cube[:, None] - self._places.cube) ** 2).sum(-1)
+        nearest: Array = np.sqrt(squares.min(axis=1))
+        return nearest
 
     def _gain(self, lead: Array, spread: Array, mean: Array) -> Array:
         """Give the expected improvement that a training would show, in logits.

@@ -74,7 +74,7 @@ class Priors:
     gap_length: float = 1.0
     level: float = 1.5
     trust: float = 0.8
-    trust_spread: float = 0.4
+    trust_spread: float = 0.8
     own_trust: float = 0.5
 
     def hyperparameters(self, dimensions: int) -> list[tuple[float, float]]:
