@@ -6,6 +6,7 @@ goes on as it would have.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -77,7 +78,7 @@ class Verdict:
 
     def __str__(self) -> str:
         """Give the reason in words."""
-        return f"{self.chance:.0%} chance to beat {self.best:.1f}".replace("%", " %")
+        return f"{math.floor(100 * self.chance)} % chance to beat {self.best:.1f}"
 
 
 @dataclass(frozen=True)

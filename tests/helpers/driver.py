@@ -55,6 +55,7 @@ class Driver:
             lambda: slots,
             "float32",
         )
+        self.scheduler = self.make_scheduler()
         self.ids: dict[str, str] = {}
         self.configs: dict[str, Any] = {}
 
