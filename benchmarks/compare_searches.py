@@ -24,8 +24,9 @@ The ways (``comparison/ways.py``):
 - ``hyperband``: Optuna's TPE with its HyperbandPruner;
 - ``one-epoch``: random configurations for one epoch, the best to the end (arXiv:2404.04111);
 - ``gp``: Optuna's GPSampler with our rungs; Optuna leaves stopped trials out of its model;
-- ``ours``: this project's search, without initial configurations;
-- ``ours-initial``: the same with those of the space, where ``--spaces`` gives some.
+- ``tpe-asha``: this project's ``--sampler tpe --scheduler asha``, without initial configurations;
+- ``forecast``: its ``--sampler forecast --scheduler forecast``, likewise;
+- ``forecast-initial``: the same with those of the space, where ``--spaces`` gives some.
 
 Constants of a search are tuned with ``--half tuning`` and reported with ``--half reporting``.
 
@@ -91,7 +92,7 @@ def main(  # noqa: PLR0913, PLR0917 - one parameter per command-line option
     replay: Annotated[str, Parameter(metavar="A,B")] = ",".join(MODELS),
     tasks: Annotated[str, Parameter(metavar="A,B", help="By default all.")] = "",
     half: Annotated[str, Parameter(metavar="tuning|reporting")] = "",
-    against: Annotated[str, Parameter(help="Way that the others are compared with.")] = "ours",
+    against: Annotated[str, Parameter(help="Way that the others are compared with.")] = "stock",
     processes: Annotated[int, Parameter(validator=Number(gte=1))] = 1,
 ) -> None:
     """Compare ways to search."""
@@ -109,7 +110,7 @@ def main(  # noqa: PLR0913, PLR0917 - one parameter per command-line option
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(processes, context, initializer=_prepare_worker) as executor:
         for one, made in zip(replayed, executor.map(replays, replayed), strict=True):
-            problem = Problem(one.task, one.space, one.epochs)
+            problem = Problem(one.task, one.space, one.epochs, one.images)
             possible = [way for way in names if way in applicable(problem)]
             for name in wanted:
                 played, held_out = made[name]

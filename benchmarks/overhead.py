@@ -28,6 +28,7 @@ from sa2vp.tuning.cluster import start_ray
 from sa2vp.tuning.planning import make_plan
 from sa2vp.tuning.protocol import ProtocolSearcher
 from sa2vp.tuning.record import RunRecord
+from sa2vp.tuning.task_search import make_searches
 from sa2vp.tuning.tuner import make_callbacks, make_scheduler, tuner_for
 
 EPOCHS = 10
@@ -103,10 +104,11 @@ def parts(count: int, results: str) -> tuple[Any, ...]:
     )
     store = ResultsStore(results)
     record = RunRecord(store, plan.config.suite)
-    scheduler = make_scheduler(plan, record)
+    searches = make_searches(plan, record, {"digits": {"val": 200}})
+    scheduler = make_scheduler(plan, record, searches)
     resources = {"CPU": 1.0, "GPU": 0.0}
     searcher = ProtocolSearcher(
-        plan, record, {"digits": Manifest({})}, resources, lambda: count, "float32"
+        plan, record, searches, {"digits": Manifest({})}, resources, lambda: count, "float32"
     )
     return plan, store, record, searcher, scheduler
 
@@ -137,7 +139,9 @@ def simulate(count: int) -> float:
     """Play Tune's part; give this project's seconds of CPU per epoch."""
     with tempfile.TemporaryDirectory() as results:
         plan, store, record, searcher, scheduler = parts(count, results)
-        callbacks = make_callbacks(plan, store, record, lambda: None)[:-1]  # TensorBoard's is Ray's
+        callbacks = make_callbacks(plan, store, record, lambda: None, scheduler.reason)[
+            :-1
+        ]  # TensorBoard's is Ray's
         begin = time.process_time()
         live: dict[str, Any] = {}
         asked = 0
@@ -161,7 +165,6 @@ def advance(trial: Any, searcher: Any, scheduler: Any, callbacks: list[Any]) -> 
     """Report an epoch of a trial; tell whether it goes on."""
     epoch = trial.last_result.get("epoch", 0) + 1
     result = trial.last_result = report(int(trial.trial_id), epoch)
-    searcher.on_trial_result(trial.trial_id, result)
     goes_on = scheduler.on_trial_result(None, trial, result) == "CONTINUE" and not result["done"]
     result["done"] = not goes_on  # as Tune marks it
     for callback in callbacks:

@@ -56,6 +56,9 @@ def _suite_of(data: Mapping[str, Any]) -> Suite:
     return SUITES.get(data.get("suite", ""), DEMO)
 
 
+SAMPLERS = ("tpe", "forecast")
+SCHEDULERS = ("asha", "forecast")
+
 Count = Annotated[int, Field(ge=1, le=MAX_COUNT)]
 Reachable = AfterValidator(_reachable)
 
@@ -149,6 +152,26 @@ class SearchConfig(BaseModel):
         Field(ge=0, le=MAX_SEED),
         Option("Seed of the search.", PROTOCOL, Role.IDENTITY, "N"),
     ] = 0
+    sampler: Annotated[
+        str,
+        AfterValidator(Known("sampler", SAMPLERS)),
+        Option(
+            "What proposes trials: tpe (Optuna's), or forecast, a model of their curves.",
+            PROTOCOL,
+            Role.IDENTITY,
+            "NAME",
+        ),
+    ] = "tpe"
+    scheduler: Annotated[
+        str,
+        AfterValidator(Known("scheduler", SCHEDULERS)),
+        Option(
+            "What stops trials: asha, or forecast, which may go on with them later.",
+            PROTOCOL,
+            Role.IDENTITY,
+            "NAME",
+        ),
+    ] = "asha"
     grace_epochs: Annotated[
         Count,
         Option("Before ASHA may stop a trial. Default: a fifth of all.", PROTOCOL, Role.IDENTITY,

@@ -24,11 +24,13 @@ class Problem:
         task: name of the task.
         space: what is searched.
         epochs: of a whole training.
+        images: of the validation split, as far as its accuracies show.
     """
 
     task: str
     space: TaskSpace
     epochs: int
+    images: int
 
 
 @dataclass(frozen=True)

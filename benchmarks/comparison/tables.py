@@ -28,6 +28,8 @@ NOT_HYPERPARAMETERS = {
 MOST_CHOICES = 12
 """A hyperparameter with more different values in a table counts as continuous."""
 
+MANY_IMAGES = 1000
+
 HALVES = ("tuning", "reporting")
 
 LEAST_LOSS = 1e-3
@@ -86,6 +88,11 @@ class TaskTable:
         smallest = float(steps.min(initial=100.0))
         whole = np.abs(steps / smallest - np.round(steps / smallest)).max(initial=0.0) < 1e-3
         return smallest if whole else 0.0
+
+    @property
+    def images(self) -> int:
+        """Number of validation images, or one as good as it where accuracies show no steps."""
+        return round(100 / self.step) if self.step else MANY_IMAGES
 
 
 def place(configuration: Mapping[str, Any], space: TaskSpace) -> NDArray[np.float64]:

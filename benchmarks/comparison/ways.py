@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import warnings
+from abc import abstractmethod
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 from zlib import crc32
@@ -17,10 +19,13 @@ from ray.tune.schedulers import ASHAScheduler, FIFOScheduler, TrialScheduler
 from ray.tune.search.optuna import OptunaSearch
 
 from comparison.simulation import Problem, Result, Verdict, Way
+from sa2vp.forecast.curves import State
+from sa2vp.forecast.curves import Trial as Recorded
+from sa2vp.forecast.decisions import Forecaster, New
 from sa2vp.results.names import make_run_id
 from sa2vp.tuning.asha import PerTaskASHA
 from sa2vp.tuning.distributions import for_optuna
-from sa2vp.tuning.task_search import METRIC, TaskSearch
+from sa2vp.tuning.task_search import METRIC, suggest_by_optuna, tpe
 
 
 def _as_tune_reports(result: Result) -> dict[str, Any]:
@@ -177,40 +182,95 @@ class OneEpoch(Way):
         return "pause"
 
 
-class Ours(Way):
-    """This project's searcher and scheduler.
+class FromRecord(Way):
+    """Decides from all trials so far, as this project's searches do.
 
     Args:
         problem: what is searched.
-        seed: of the search.
         initial: whether the search opens with the space's initial configurations.
     """
 
-    def __init__(self, problem: Problem, seed: int, *, initial: bool) -> None:
+    def __init__(self, problem: Problem, *, initial: bool) -> None:
         super().__init__()
-        distributions = for_optuna(problem.space.ranges)
-        self._search = TaskSearch(distributions, task=problem.task, seed=seed)
-        self._rungs = OurRungs(problem)
         self._initial = problem.space.initial if initial else ()
+        self._known: dict[int, Recorded] = {}
 
-    def suggest(self, number: int | None) -> Mapping[str, Any] | None:
-        """Suggest a configuration."""
-        if number is None:
-            return None
-        given = self._initial[number] if number < len(self._initial) else None
-        return self._search.suggest_configuration(str(number), number, given)
+    @property
+    def _trials(self) -> list[Recorded]:
+        return [*self._known.values()]
+
+    def suggest(self, number: int | None) -> Mapping[str, Any] | int | None:
+        """Begin with the initial configurations."""
+        if number is not None and number < len(self._initial):
+            found: Mapping[str, Any] | int | None = self._initial[number]
+        else:
+            found = self._next(number)
+        if isinstance(found, int):
+            self._known[found] = replace(self._known[found], state="running")
+        elif found is not None and number is not None:
+            self._known[number] = Recorded(number, found, (), "running")
+        return found
 
     def decide(self, number: int, result: Result) -> Verdict:
-        """Tell both, as the search does."""
-        row = _as_tune_reports(result)
+        """Enter the epoch, and ask whether the trial goes on."""
+        known = self._known[number]
         if result.failed:
-            self._search.on_trial_complete(str(number), error=True)
+            self._known[number] = replace(known, state="failed")
             return "stop"
-        self._search.on_trial_result(str(number), row)
-        if result.finished or self._rungs.stop(number, result):
-            self._search.on_trial_complete(str(number), row)
-            return "stop"
-        return "continue"
+        self._known[number] = replace(known, accuracies=(*known.accuracies, result.val_top1))
+        verdict: Verdict = "stop" if result.finished else self._judge(number, result)
+        if verdict != "continue":
+            state: State = "completed" if result.finished else "stopped"
+            self._known[number] = replace(self._known[number], state=state)
+        return verdict
+
+    @abstractmethod
+    def _next(self, number: int | None) -> Mapping[str, Any] | int | None:
+        """Suggest what comes after the initial configurations."""
+
+    @abstractmethod
+    def _judge(self, number: int, result: Result) -> Verdict:
+        """Decide on a trial that has epochs left."""
+
+
+class TPEWithRungs(FromRecord):
+    """This project's ``--sampler tpe --scheduler asha``."""
+
+    def __init__(self, problem: Problem, seed: int, *, initial: bool) -> None:
+        super().__init__(problem, initial=initial)
+        self._task, self._seed = problem.task, seed
+        self._distributions = for_optuna(problem.space.ranges)
+        self._rungs = OurRungs(problem)
+
+    def _next(self, number: int | None) -> Mapping[str, Any] | None:
+        if number is None:
+            return None
+        return suggest_by_optuna(
+            tpe, self._distributions, self._trials, seed=self._seed, task=self._task, number=number
+        )
+
+    def _judge(self, number: int, result: Result) -> Verdict:
+        return "stop" if self._rungs.stop(number, result) else "continue"
+
+
+class Forecasting(FromRecord):
+    """This project's ``--sampler forecast --scheduler forecast``."""
+
+    def __init__(self, problem: Problem, seed: int, *, initial: bool) -> None:
+        super().__init__(problem, initial=initial)
+        self._forecaster = Forecaster(
+            problem.space.ranges, problem.epochs, problem.images, seed=seed, task=problem.task
+        )
+
+    def _next(self, number: int | None) -> Mapping[str, Any] | int | None:
+        found = self._forecaster.next(self._trials, number)
+        if found is None:
+            return None
+        return found.configuration if isinstance(found, New) else found.number
+
+    def _judge(self, number: int, result: Result) -> Verdict:
+        del result
+        return "pause" if self._forecaster.judge(self._trials, number).stop else "continue"
 
 
 def _seed(problem: Problem, seed: int) -> int:
@@ -235,14 +295,15 @@ WAYS: Mapping[str, Callable[[Problem, int], Way]] = {
     ),
     "one-epoch": lambda p, seed: OneEpoch(p, _random(p, seed)),
     "gp": lambda p, seed: OfOptuna(p, GPSampler(seed=_seed(p, seed)), None, f"{p.task}/{seed}"),
-    "ours": lambda p, seed: Ours(p, seed, initial=False),
-    "ours-initial": lambda p, seed: Ours(p, seed, initial=True),
+    "tpe-asha": lambda p, seed: TPEWithRungs(p, seed, initial=False),
+    "forecast": lambda p, seed: Forecasting(p, seed, initial=False),
+    "forecast-initial": lambda p, seed: Forecasting(p, seed, initial=True),
 }
 
 
 def applicable(problem: Problem) -> list[str]:
     """List the ways that a task allows: without initial configurations, not those that need one."""
-    return [name for name in WAYS if name != "ours-initial" or problem.space.initial]
+    return [name for name in WAYS if not name.endswith("-initial") or problem.space.initial]
 
 
 def be_quiet() -> None:

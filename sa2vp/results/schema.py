@@ -204,7 +204,8 @@ class EpochRow:
 
     ``test_top1`` is empty in a search, ``val_loss`` and ``val_top1`` in a final run that trains on
     the validation split too. ``decision`` is what the scheduler made of the epoch of a trial,
-    ``continue`` or ``stop``; it is empty where there was nothing to decide.
+    ``continue`` or ``stop``; it is empty where there was nothing to decide. ``reason`` says why the
+    trial was stopped there.
     """
 
     run_id: str
@@ -217,11 +218,13 @@ class EpochRow:
     seconds: float
     images_per_second: float
     decision: Decision | None = None
+    reason: str | None = None
 
     @classmethod
     def from_metrics(cls, run_id: str, metrics: dict[str, Any]) -> Self:
         """Pick a row's columns from what a trial reported."""
-        names = [field.name for field in fields(cls) if field.name not in ("run_id", "decision")]
+        own = ("run_id", "decision", "reason")
+        names = [field.name for field in fields(cls) if field.name not in own]
         return cls(run_id=run_id, **{name: metrics[name] for name in names})
 
 

@@ -79,6 +79,10 @@ class PerTaskASHA(FIFOScheduler):
             return str(TrialScheduler.CONTINUE)
         return self._decide(config["task"], config["run_id"], result)
 
+    def reason(self, run_id: str) -> str:
+        """Say why a trial was stopped."""
+        return f"below ASHA's cutoff of the other trials at epoch {self._stopped[run_id]}"
+
     def _decide(self, task: str, run_id: str, result: dict[str, Any]) -> str:
         if result["epoch"] >= self._epochs:
             return str(TrialScheduler.CONTINUE)  # done, which the trial itself reports

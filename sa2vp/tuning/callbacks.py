@@ -26,24 +26,31 @@ class RecordRuns(Callback):
     Args:
         record: where they are written.
         changed: called after each entry, for the progress display.
+        why_stopped: says why a trial was stopped, by its run_id.
     """
 
-    def __init__(self, record: RunRecord, changed: Callable[[], None]) -> None:
+    def __init__(
+        self, record: RunRecord, changed: Callable[[], None], why_stopped: Callable[[str], str]
+    ) -> None:
         self._record = record
         self._changed = changed
+        self._why_stopped = why_stopped
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave the terminal out: Tune pickles its callbacks, for a way back that is not ours."""
-        return {"_record": self._record, "_changed": None}
+        return {"_record": self._record, "_changed": None, "_why_stopped": None}
 
     def on_trial_result(self, *_: Any, trial: Any, result: dict[str, Any], **__: Any) -> None:
         """Enter an epoch."""
         if METRIC in result:
+            run_id = trial.config["run_id"]
             decision: Decision | None = None
+            reason = None
             if trial.config["phase"] == "search" and result["epoch"] < result["epochs_planned"]:
                 # Tune asks the scheduler first, and marks the result of a trial that it stopped.
                 decision = "stop" if result.get("done") else "continue"
-            self._record.report(trial.config["run_id"], result, decision)
+                reason = self._why_stopped(run_id) if decision == "stop" else None
+            self._record.report(run_id, result, decision, reason)
             self._changed()
 
     def on_trial_complete(self, *_: Any, trial: Any, **__: Any) -> None:

@@ -13,14 +13,14 @@ from typing import Any
 from ray.tune.search import Searcher
 
 from sa2vp.data.fingerprint import Manifest
+from sa2vp.forecast.decisions import New
 from sa2vp.results.names import make_run_id, trial_number
 from sa2vp.results.schema import Phase, RunRow, hyperparameter_columns
 from sa2vp.results.store import superseded_folder
-from sa2vp.tuning.distributions import for_optuna
 from sa2vp.tuning.plan import SearchPlan
 from sa2vp.tuning.provenance import gather_provenance
 from sa2vp.tuning.record import RunRecord
-from sa2vp.tuning.task_search import METRIC, TaskSearch
+from sa2vp.tuning.task_search import TaskSearch
 from sa2vp.tuning.trainable import threads_for
 from search_spaces import Value
 
@@ -35,6 +35,7 @@ class ProtocolSearcher(Searcher):
     Args:
         plan: what to do.
         record: what is done; runs that an earlier session left ``running`` are continued.
+        searches: of the tasks.
         manifests: of each task's data, which every run has to find.
         resources: of each worker of a run, by Ray's names.
         slots: tells how many runs fit the cluster now.
@@ -48,6 +49,7 @@ class ProtocolSearcher(Searcher):
         self,
         plan: SearchPlan,
         record: RunRecord,
+        searches: Mapping[str, TaskSearch],
         manifests: Mapping[str, Manifest],
         resources: dict[str, float],
         slots: Callable[[], int],
@@ -62,23 +64,13 @@ class ProtocolSearcher(Searcher):
         self._precision = precision
         self._live: dict[str, str] = {}  # Tune's trial id -> run id
         self.finished = False
-        self._searches = {task: self._make_search(task) for task in plan.tasks}
-
-    def _make_search(self, task: str) -> TaskSearch:
-        search = TaskSearch(
-            for_optuna(self._plan.space(task).ranges), task=task, seed=self._config.seed
-        )
-        for row in self._record.of(task, "search"):
-            if row.status != "running":
-                accuracies = [epoch.val_top1 or 0.0 for epoch in self._record.epochs[row.run_id]]
-                search.add_finished(row.configuration, row.status, accuracies)
-        return search
+        self._searches = searches
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
         """Give the next run's configuration, None to wait, or ``FINISHED``."""
         if len(self._live) >= self._slots():
             return None
-        row = self._next(trial_id)
+        row = self._next()
         if row is None:
             self.finished = not self._live
             return str(Searcher.FINISHED) if self.finished else None
@@ -86,13 +78,9 @@ class ProtocolSearcher(Searcher):
         self._record.start(row)
         return self._configuration(row)
 
-    def _next(self, trial_id: str) -> RunRow | None:
+    def _next(self) -> RunRow | None:
         for task in self._tasks_in_turn():
-            new = (
-                self._next_trial(task, trial_id)
-                or self._next_confirmation(task)
-                or self._next_final(task)
-            )
+            new = self._next_trial(task) or self._next_confirmation(task) or self._next_final(task)
             if new is not None:
                 return new
         return None
@@ -106,23 +94,22 @@ class ProtocolSearcher(Searcher):
         live = Counter(self._record.runs[run_id].task for run_id in self._live.values())
         return sorted(self._plan.tasks, key=lambda task: live[task])
 
-    def _next_trial(self, task: str, trial_id: str) -> RunRow | None:
-        """Continue an interrupted trial, else start a new one, while the plan has any."""
+    def _next_trial(self, task: str) -> RunRow | None:
+        """Continue an interrupted trial, or start a new one, or go on with a stopped one."""
         trials = self._record.of(task, "search")
         for row in self._interrupted(trials):
-            self._searches[task].suggest_configuration(
-                trial_id, trial_number(row.run_id), row.configuration
-            )
             return row
-        if len(trials) >= self._config.trials:
-            return None
-        taken = {trial_number(row.run_id) for row in trials}
+        known = {trial_number(row.run_id): row for row in trials}
         # The number of a trial whose row was lost is free again, and names another run from now on.
-        number = next(number for number in count() if number not in taken)
-        initial = self._plan.space(task).initial
-        given = initial[number] if number < len(initial) else None
-        configuration = self._searches[task].suggest_configuration(trial_id, number, given)
-        return self._row(task, "search", configuration, self._config.seed, number=number)
+        free = next(number for number in count() if number not in known)
+        found = self._searches[task].next(free if len(trials) < self._config.trials else None)
+        if found is None:
+            return None
+        if isinstance(found, New):
+            return self._row(task, "search", found.configuration, self._config.seed, number=free)
+        row = known[found.number]
+        self._record.go_on(row)
+        return row
 
     def _next_confirmation(self, task: str) -> RunRow | None:
         """Continue or start a run that confirms one of the best trials, once all have ended."""
@@ -243,24 +230,12 @@ class ProtocolSearcher(Searcher):
             "checkpoints": self._record.checkpoints(row) if row.epochs_done else [],
         }
 
-    def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
-        """Pass an epoch on to the task's search."""
-        search = self._search_of(trial_id)
-        if search is not None and METRIC in result:
-            search.on_trial_result(trial_id, result)
-
     def on_trial_complete(
         self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
     ) -> None:
-        """Pass the end of a trial on to the task's search, and free its slot."""
-        search = self._search_of(trial_id)
-        if search is not None:
-            search.on_trial_complete(trial_id, result, error)
+        """Free a run's slot."""
+        del result, error
         self._live.pop(trial_id, None)
-
-    def _search_of(self, trial_id: str) -> TaskSearch | None:
-        row = self._record.runs[self._live[trial_id]]
-        return self._searches[row.task] if row.phase == "search" else None
 
     def save(self, checkpoint_path: str) -> None:
         """Save nothing: the results are the state."""

@@ -112,7 +112,11 @@ class RunRecord:
         self._enter(lambda: self._store.write_run(row))
 
     def report(
-        self, run_id: str, metrics: dict[str, Any], decision: Decision | None = None
+        self,
+        run_id: str,
+        metrics: dict[str, Any],
+        decision: Decision | None = None,
+        reason: str | None = None,
     ) -> None:
         """Add an epoch; one that was trained again from a checkpoint replaces its row.
 
@@ -120,11 +124,12 @@ class RunRecord:
             run_id: of the run.
             metrics: that its worker reported.
             decision: what the scheduler made of them.
+            reason: why it stops the run.
         """
         row = self.runs[run_id]
         self._refuse_unlike(run_id, metrics)
         epoch = EpochRow.from_metrics(run_id, metrics)
-        epoch.decision = decision
+        epoch.decision, epoch.reason = decision, reason
         epochs = [e for e in self.epochs[run_id] if e.epoch < epoch.epoch] + [epoch]
         self.epochs[run_id] = epochs
         _enter_versions(row, metrics["versions"], metrics["commit"], epoch.epoch - 1)
@@ -145,6 +150,13 @@ class RunRecord:
         row.status, row.reason, row.finished_at = status, reason, datetime.now(UTC)
         self._enter(lambda: self._store.write_run(row))
 
+    def go_on(self, row: RunRow) -> None:
+        """Take a stopped trial up again, which is then started as one that was interrupted."""
+        epochs = self.epochs[row.run_id]
+        epochs[-1].decision, epochs[-1].reason = "continue", None
+        row.status, row.reason, row.finished_at = "running", None, None
+        self._enter(lambda: self._store.write_epochs(row.run_id, epochs))
+
     def close(self, run_id: str) -> None:
         """Close a run that has ended by itself or was stopped."""
         row = self.runs[run_id]
@@ -152,8 +164,8 @@ class RunRecord:
             # Tune has copied its weights, and left it to the system when they reach the disk.
             self._enter(lambda: self._sync_weights(row))
         if row.epochs_done < row.epochs_planned:
-            reason = f"below ASHA's cutoff of the other trials at epoch {row.epochs_done}"
-            self.finish(run_id, "stopped", reason)
+            epochs = self.epochs[run_id]
+            self.finish(run_id, "stopped", epochs[-1].reason if epochs else None)
         else:
             self.finish(run_id, "completed")
 

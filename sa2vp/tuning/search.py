@@ -28,6 +28,7 @@ from sa2vp.tuning.protocol import ProtocolSearcher
 from sa2vp.tuning.record import RunRecord
 from sa2vp.tuning.session import Session, settle
 from sa2vp.tuning.shared_backbone import SharedBackbone, share_backbone
+from sa2vp.tuning.task_search import make_searches
 from sa2vp.tuning.trainable import SA2VPTrainable
 from sa2vp.tuning.tuner import make_scheduler, tuner_for
 
@@ -84,9 +85,10 @@ def search(session: Session, console: Console) -> Outcome:
                 "backbone_fingerprint": backbone.fingerprint,
             },
         )
-        scheduler = make_scheduler(plan, record)
+        searches = make_searches(plan, record, session.data.images)
+        scheduler = make_scheduler(plan, record, searches)
         searcher = ProtocolSearcher(
-            plan, record, session.data.manifests, resources, slots, precision
+            plan, record, searches, session.data.manifests, resources, slots, precision
         )
         with Progress(plan, record, console, slots=slots()) as progress:
             tuner = tuner_for(

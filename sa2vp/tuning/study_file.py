@@ -14,9 +14,11 @@ import optuna
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.study import StudyDirection
-from optuna.trial import FrozenTrial
+from optuna.trial import FrozenTrial, TrialState
 from ray.tune import Callback
 
+from sa2vp.forecast.curves import State, Trial
+from sa2vp.results.names import trial_number
 from sa2vp.results.schema import RunRow
 from sa2vp.results.store import ResultsStore
 from sa2vp.tuning.distributions import for_optuna
@@ -72,12 +74,24 @@ class KeepStudies(Callback):
             }
             study = self._studies[task]
             for trial in study.trials:
-                known = ended.pop(trial.user_attrs.get("run_id", ""), None)
-                if known is None or _content(trial) != _content(known):
+                run_id = trial.user_attrs.get("run_id", "")
+                if run_id in ended and _content(trial) == _content(ended[run_id]):
+                    del ended[run_id]
+                elif not self._is_earlier_stop(trial, run_id):
                     raise ValueError(f"trial {trial.number} is not what the results hold")
             if study.direction != StudyDirection.MAXIMIZE:
                 raise ValueError(f"direction {study.direction}")
             study.add_trials(ended.values())
+
+    def _is_earlier_stop(self, trial: FrozenTrial, run_id: str) -> bool:
+        """Tell whether a trial was stopped and its run has gone on: the study has it twice then."""
+        row = self._record.runs.get(run_id)
+        if row is None or trial.state != TrialState.PRUNED:
+            return False
+        then = self._trial(row, "stopped", len(trial.intermediate_values))
+        return row.epochs_done > len(trial.intermediate_values) and _content(trial) == _content(
+            then
+        )
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave everything out: Tune pickles its callbacks, for a way back that is not ours."""
@@ -97,10 +111,15 @@ class KeepStudies(Callback):
         with suppress(Exception):  # a copy is not worth a search; the next one makes it anew
             self._studies[row.task].add_trial(self._trial(row))
 
-    def _trial(self, row: RunRow) -> FrozenTrial:
-        """Give a run that has ended as Optuna's trial."""
-        accuracies = [epoch.val_top1 or 0.0 for epoch in self._record.epochs[row.run_id]]
-        trial = frozen_trial(self._spaces[row.task], row.configuration, row.status, accuracies)
+    def _trial(
+        self, row: RunRow, status: State | None = None, epochs: int | None = None
+    ) -> FrozenTrial:
+        """Give a run as Optuna's trial: as it ended, or as it was stopped after some epochs."""
+        rows = self._record.epochs[row.run_id][:epochs]
+        accuracies = [epoch.val_top1 or 0.0 for epoch in rows]
+        number = trial_number(row.run_id)
+        known = Trial(number, row.configuration, accuracies, status or row.status)
+        trial = frozen_trial(self._spaces[row.task], known)
         trial.set_user_attr("run_id", row.run_id)
         return trial
 

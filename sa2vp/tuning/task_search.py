@@ -1,123 +1,165 @@
-"""Ray's Optuna searcher for one task, told the truth about trials that were stopped or failed."""
+"""What one task's search does next, from the record of its trials alone."""
 
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import optuna
 from optuna.distributions import BaseDistribution
-from optuna.samplers import TPESampler
+from optuna.samplers import BaseSampler, TPESampler
 from optuna.trial import FrozenTrial, TrialState, create_trial
-from ray.tune.search.optuna import OptunaSearch
+
+from sa2vp.forecast.curves import Trial
+from sa2vp.forecast.decisions import Forecaster, New, Next, Verdict
+from sa2vp.results.names import trial_number
+from sa2vp.tuning.distributions import for_optuna
+from sa2vp.tuning.plan import SearchPlan
+from sa2vp.tuning.record import RunRecord
 
 METRIC = "val_top1"
 STARTUP_TRIALS = 5
 """Trials before TPE models the results: few, since a search has tens of trials, not hundreds."""
 
 _STATES = {
+    "running": TrialState.RUNNING,
     "completed": TrialState.COMPLETE,
     "stopped": TrialState.PRUNED,
     "failed": TrialState.FAIL,
 }
 
 
-def frozen_trial(
-    distributions: Mapping[str, BaseDistribution],
-    configuration: Mapping[str, Any],
-    status: str,
-    accuracies: Sequence[float],
-) -> FrozenTrial:
-    """Describe a trial that has ended to Optuna, truthfully.
+def frozen_trial(distributions: Mapping[str, BaseDistribution], trial: Trial) -> FrozenTrial:
+    """Describe a trial to Optuna, truthfully.
 
     Args:
         distributions: of the space.
-        configuration: its hyperparameters.
-        status: ``completed``, ``stopped`` or ``failed``.
-        accuracies: validation top-1 of each epoch done.
+        trial: to describe.
     """
-    state = _STATES[status]
+    state, accuracies = _STATES[trial.state], trial.accuracies
     if state == TrialState.PRUNED and not accuracies:
         state = TrialState.FAIL  # stopped before it had anything to tell
+    ended_well = state in (TrialState.COMPLETE, TrialState.PRUNED)
     return create_trial(
         state=state,
-        value=None if state == TrialState.FAIL else accuracies[-1],
-        params={name: configuration[name] for name in distributions},
+        value=accuracies[-1] if ended_well else None,
+        params={name: trial.configuration[name] for name in distributions},
         distributions=dict(distributions),
         intermediate_values=dict(enumerate(accuracies, start=1)),
     )
 
 
-class TaskSearch(OptunaSearch):
-    """TPE over one task's space.
+def suggest_by_optuna(
+    make_sampler: Callable[[int], BaseSampler],
+    distributions: Mapping[str, BaseDistribution],
+    trials: Sequence[Trial],
+    *,
+    seed: int,
+    task: str,
+    number: int,
+) -> dict[str, Any]:
+    """Ask a sampler of Optuna for a trial's configuration.
 
-    Ray's bridge reports a trial that ASHA stopped as complete, so that TPE takes the accuracy of
-    an early epoch for a final one. Here it is pruned, with every epoch's accuracy. Each suggestion
-    is drawn from a generator seeded by the search's seed, the task and the trial's number, so
-    that a continued search goes on as it would have.
+    Each suggestion is drawn from a generator seeded by the search's seed, the task and the trial's
+    number, so that a continued search goes on as it would have.
 
     Args:
-        distributions: Optuna's, by hyperparameter.
-        task: its name, part of the seed.
+        make_sampler: makes it from a seed.
+        distributions: of the space.
+        trials: of the task so far.
         seed: of the search.
+        task: its name.
+        number: of the new trial.
+    """
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    sampler = make_sampler(zlib.crc32(f"{seed}/{task}/{number}".encode()))
+    study = optuna.create_study(direction="maximize", sampler=sampler)
+    study.add_trials([frozen_trial(distributions, trial) for trial in trials])
+    return study.ask(dict(distributions)).params
+
+
+def tpe(seed: int) -> TPESampler:
+    """Make TPE; trials under way are not suggested again."""
+    return TPESampler(seed=seed, n_startup_trials=STARTUP_TRIALS, constant_liar=True)
+
+
+def make_searches(
+    plan: SearchPlan, record: RunRecord, images: Mapping[str, Mapping[str, int]]
+) -> dict[str, TaskSearch]:
+    """Make the search of each task of a plan.
+
+    Args:
+        plan: of the search.
+        record: of its runs.
+        images: how many each split has, by task.
+    """
+    return {task: TaskSearch(plan, record, task, images[task]["val"]) for task in plan.tasks}
+
+
+class TaskSearch:
+    """One task's search.
+
+    Args:
+        plan: of the search.
+        record: of its runs; everything is decided from it.
+        task: its name.
+        images: of its validation split.
     """
 
-    def __init__(
-        self, distributions: Mapping[str, BaseDistribution], *, task: str, seed: int
-    ) -> None:
-        optuna.logging.set_verbosity(optuna.logging.WARNING)
-        super().__init__(space=dict(distributions), metric=METRIC, mode="max", sampler=TPESampler())
-        self._task = task
-        self._search_seed = seed
-
-    def add_finished(
-        self, configuration: Mapping[str, Any], status: str, accuracies: Sequence[float]
-    ) -> None:
-        """Tell Optuna of a trial from an earlier session.
-
-        Args:
-            configuration: its hyperparameters.
-            status: ``completed``, ``stopped`` or ``failed``.
-            accuracies: validation top-1 of each epoch done.
-        """
-        self._ot_study.add_trial(frozen_trial(self._space, configuration, status, accuracies))
-
-    def suggest_configuration(
-        self, trial_id: str, number: int, given: Mapping[str, Any] | None = None
-    ) -> dict[str, Any]:
-        """Suggest the configuration of a trial.
-
-        Args:
-            trial_id: Tune's.
-            number: of the trial within the task; decides the seed.
-            given: a configuration to use instead of a new one: an initial one, or that of a trial
-                that continues.
-        """
-        name = f"{self._search_seed}/{self._task}/{number}"
-        self._ot_study.sampler = TPESampler(
-            seed=zlib.crc32(name.encode()),
-            n_startup_trials=STARTUP_TRIALS,
-            constant_liar=True,  # trials under way are not suggested again
+    def __init__(self, plan: SearchPlan, record: RunRecord, task: str, images: int) -> None:
+        self._config, self._record, self._task = plan.config, record, task
+        self._space = plan.space(task)
+        self._distributions = for_optuna(self._space.ranges)
+        self._forecaster = Forecaster(
+            self._space.ranges, plan.config.epochs, images, seed=plan.config.seed, task=task
         )
-        if given is not None:
-            self._ot_study.enqueue_trial({name: given[name] for name in self._space})
-        return dict(self.suggest(trial_id))
 
-    def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
-        """Report an epoch's accuracy under the project's own epoch count."""
-        if METRIC in result:
-            self._ot_trials[trial_id].report(result[METRIC], result["epoch"])
+    def trials(self) -> list[Trial]:
+        """List the task's trials, by number."""
+        rows = sorted(
+            self._record.of(self._task, "search"), key=lambda row: trial_number(row.run_id)
+        )
+        return [
+            Trial(
+                trial_number(row.run_id),
+                row.configuration,
+                tuple(epoch.val_top1 or 0.0 for epoch in self._record.epochs[row.run_id]),
+                row.status,
+            )
+            for row in rows
+        ]
 
-    def on_trial_complete(
-        self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
-    ) -> None:
-        """Tell Optuna how the trial ended: complete, pruned or failed."""
-        trial = self._ot_trials[trial_id]
-        if error or not result or METRIC not in result:
-            self._ot_study.tell(trial, state=TrialState.FAIL)
-        elif result["epoch"] < result["epochs_planned"]:
-            trial.report(result[METRIC], result["epoch"])
-            self._ot_study.tell(trial, state=TrialState.PRUNED)
-        else:
-            self._ot_study.tell(trial, result[METRIC])
+    def next(self, number: int | None) -> Next | None:
+        """Say what to do with a free place.
+
+        Args:
+            number: that a new trial would get; None if the plan has no more.
+
+        Returns:
+            None if nothing is to be done until another trial has ended.
+        """
+        if number is not None and number < len(self._space.initial):
+            return New(dict(self._space.initial[number]))
+        goes_on = self._config.scheduler == "forecast"
+        if self._config.sampler == "forecast" or number is None:
+            if number is None and not goes_on:
+                return None
+            return self._forecaster.next(self.trials(), number, stopped=goes_on)
+        return New(
+            suggest_by_optuna(
+                tpe, self._distributions, self.trials(),
+                seed=self._config.seed, task=self._task, number=number,
+            )
+        )  # fmt: skip
+
+    def judge(self, run_id: str, epoch: int, top1: float) -> Verdict:
+        """Say whether the model gives a trial a chance, after an epoch that is not recorded yet."""
+        number = trial_number(run_id)
+        trials = [
+            Trial(one.number, one.configuration, (*one.accuracies[: epoch - 1], top1), "running")
+            if one.number == number
+            else one
+            for one in self.trials()
+        ]
+        return self._forecaster.judge(trials, number)

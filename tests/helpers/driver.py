@@ -18,6 +18,8 @@ from sa2vp.tuning.plan_data import PlanData
 from sa2vp.tuning.planning import make_plan
 from sa2vp.tuning.protocol import ProtocolSearcher
 from sa2vp.tuning.record import RunRecord
+from sa2vp.tuning.task_search import make_searches
+from sa2vp.tuning.tuner import Stopping, make_scheduler
 
 TASKS = ("digits", "location", "orientation")
 
@@ -43,16 +45,22 @@ class Driver:
         self.plan = options_of(results, **options)
         self.store = ResultsStore(str(results))
         self.record = RunRecord(self.store, "demo", self.plan.method.name)
+        self.searches = make_searches(self.plan, self.record, DATA.images)
         self.searcher = ProtocolSearcher(
             self.plan,
             self.record,
+            self.searches,
             DATA.manifests,
             {"CPU": 1.0},
             lambda: slots,
             "float32",
         )
+        self.scheduler = self.make_scheduler()
         self.ids: dict[str, str] = {}
         self.configs: dict[str, Any] = {}
+
+    def make_scheduler(self) -> Stopping:
+        return make_scheduler(self.plan, self.record, self.searches)
 
     def ask(self) -> Any:
         trial_id = f"tune-{len(self.ids)}"

@@ -63,7 +63,7 @@ def epoch_row(run_id: str, epoch: int, val_top1: float = 50.0, **changes: Any) -
 def metrics(epoch: int, val_top1: float, **changes: Any) -> dict[str, Any]:
     """What a trial reports for an epoch of a run of 10."""
     values = asdict(epoch_row("", epoch, val_top1))
-    del values["run_id"], values["decision"]  # which the trial does not know
+    del values["run_id"], values["decision"], values["reason"]  # which the trial does not know
     values |= {
         "epochs_planned": 10,
         "trainable_params": 1000,

@@ -58,7 +58,8 @@ def test_the_identity_is_names_of_fields_and_plain_values() -> None:
     found = checked(SearchConfig, {"suite": "demo", "precision": "float32", "epochs": "12"})
     assert found.identity() == {
         "backbone": "demo", "method": "sa2vp", "epochs": 12, "seed": 0, "grace_epochs": 3,
-        "reduction_factor": 3, "brackets": 1, "precision": "float32",
+        "reduction_factor": 3, "brackets": 1, "precision": "float32", "sampler": "tpe",
+        "scheduler": "asha",
     }  # fmt: skip
 
 
@@ -66,7 +67,7 @@ def test_a_recipe_decides_what_runs_reach_and_how_many_there_are() -> None:
     named = {
         "suite", "tasks", "backbone", "method", "image_size", "precision", "spaces", "trials",
         "epochs", "seeds", "seed", "grace_epochs", "reduction_factor", "brackets", "confirm",
-        "confirm_seeds",
+        "confirm_seeds", "sampler", "scheduler",
     }  # fmt: skip
     assert named < DECIDED
     assert {"lr", "weight_decay", "dropout", "fusion", "inter_dim"} < DECIDED - named

@@ -111,7 +111,7 @@ def record(tmp_path: Path) -> RunRecord:
 def test_a_refusal_ends_the_search_and_fails_no_run(record: RunRecord, tmp_path: Path) -> None:
     error = of_task(OSError(errno.EROFS, "Read-only file system"), "OSError: Read-only file system")
     with pytest.raises(StoreError) as ended:
-        RecordRuns(record, lambda: None).on_trial_error(trial=trial_with(error))
+        RecordRuns(record, lambda: None, str).on_trial_error(trial=trial_with(error))
     said = f"a disk refuses what {RUN} asks of it: OSError: [Errno 30] Read-only file system"
     assert str(ended.value) == said
     assert record.lost is ended.value
@@ -125,7 +125,7 @@ def test_an_error_that_never_reached_the_results_is_read_where_it_was_met(
     text = tmp_path / "error.txt"
     text.write_text("Failure # 1\nray::SA2VP.save()\nOSError: [Errno 122] Disk quota exceeded\n")
     with pytest.raises(StoreError, match=r"OSError: \[Errno 122\] Disk quota exceeded$"):
-        RecordRuns(record, lambda: None).on_trial_error(trial=trial_with(None, text))
+        RecordRuns(record, lambda: None, str).on_trial_error(trial=trial_with(None, text))
 
 
 def test_what_tune_itself_meets_is_one_line_too() -> None:
@@ -139,7 +139,7 @@ def test_what_tune_itself_meets_is_one_line_too() -> None:
 
 def test_a_failed_run_is_recorded(record: RunRecord) -> None:
     changes: list[int] = []
-    callback = RecordRuns(record, lambda: changes.append(1))
+    callback = RecordRuns(record, lambda: changes.append(1), str)
     callback.on_trial_error(trial=trial_with(ValueError("lr must be above 0")))
     (row,) = record.failed()
     assert (row.reason, changes) == ("ValueError: lr must be above 0", [1])

@@ -15,6 +15,7 @@ from sa2vp.suites import suite_tasks
 from sa2vp.tuning.planning import make_plan
 from sa2vp.tuning.protocol import ProtocolSearcher
 from sa2vp.tuning.record import RunRecord
+from sa2vp.tuning.task_search import make_searches
 from sa2vp.tuning.trainable import SA2VPTrainable
 from sa2vp.use.export import Export
 from sa2vp.use.final_runs import load_final_run
@@ -29,8 +30,9 @@ def results(trainable: type[SA2VPTrainable], tmp_path_factory: pytest.TempPathFa
     (digits,) = suite_tasks("demo", ["digits"])
     manifest = check_task(digits, DataOptions()).manifest
     assert manifest is not None
+    searches = make_searches(plan, record, {"digits": {"val": 200}})
     searcher = ProtocolSearcher(
-        plan, record, {"digits": manifest}, {"CPU": 1.0}, lambda: 1, "float32"
+        plan, record, searches, {"digits": manifest}, {"CPU": 1.0}, lambda: 1, "float32"
     )
     for number in range(3):
         config = searcher.suggest(f"trial-{number}")

@@ -46,6 +46,28 @@ def test_killed_and_continued_equals_uninterrupted(
     )
 
 
+def test_a_search_that_the_model_decides_is_continued_with_the_same_decisions(
+    tmp_path: Path,
+) -> None:
+    forecast = [
+        "--suite", "demo", "--tasks", "digits", "--trials", "6", "--epochs", "3", "--seeds", "1",
+        "--sampler", "forecast", "--scheduler", "forecast",
+    ]  # fmt: skip
+    whole, pieces = tmp_path / "whole", tmp_path / "pieces"
+    done = run_search(whole, *forecast)
+    assert done.returncode == 0, done.stdout + done.stderr
+    driver = start_search(pieces, *forecast)
+    wait_for(lambda: epochs_of(pieces, "demo-digits-search-0004") >= 1)
+    os.killpg(driver.pid, signal.SIGKILL)
+    driver.wait()
+    continued = run_search(pieces, *forecast)
+    assert continued.returncode == 0, continued.stdout + continued.stderr
+    decided = [*TIMELESS, "decision", "reason"]
+    expected = read(whole, "epochs")[decided]
+    pd.testing.assert_frame_equal(read(pieces, "epochs")[decided], expected)
+    assert "stop" in set(expected["decision"])
+
+
 def test_two_workers_a_trial_of_which_one_is_lost_reach_what_one_does(
     finished: Path, tmp_path: Path
 ) -> None:

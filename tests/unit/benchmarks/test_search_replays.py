@@ -195,10 +195,10 @@ def test_searches_of_the_same_seed_are_shown_the_same_of_a_configuration() -> No
 @pytest.mark.filterwarnings("ignore:The reported value is ignored")
 def test_every_way_searches_a_table_and_gives_the_same_again() -> None:
     table = on_a_line(np.linspace(10, 90, 20), seeds=2, noise=1.0)
-    problem = Problem("line", TaskSpace(table.space.ranges, ({"x": 2.0},)), table.epochs)
+    problem = Problem("line", TaskSpace(table.space.ranges, ({"x": 2.0},)), table.epochs, 200)
     replay, quality = replays(table)["lookup"]
     simulated = compare_searches.Simulated(problem, replay, 4)
-    results = compare_searches.Results(2, "ours")
+    results = compare_searches.Results(2, "stock")
     with ThreadPoolExecutor(1) as executor:
         search = compare_searches.search_all
         first, again = (search(executor, simulated, [*WAYS], 2, "lookup") for _ in range(2))

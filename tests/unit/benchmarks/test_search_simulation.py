@@ -60,7 +60,7 @@ class Scripted(Way):
 
 
 def problem(epochs: int, **ranges: Any) -> Problem:
-    return Problem("toy", TaskSpace(ranges or {"x": Choice(*range(9))}, ()), epochs)
+    return Problem("toy", TaskSpace(ranges or {"x": Choice(*range(9))}, ()), epochs, 200)
 
 
 def test_a_search_is_scored_by_what_it_would_choose_and_not_by_what_it_has_tried() -> None:

@@ -26,7 +26,6 @@ from sa2vp.results.store import ResultsStore, StoreError
 from sa2vp.training.checkpoint import ARRAYS_FILE, COUNTERS_FILE
 from sa2vp.tuning.callbacks import RecordRuns
 from sa2vp.tuning.record import RunRecord
-from sa2vp.tuning.tuner import make_scheduler
 
 
 @pytest.mark.parametrize("subfolder", ["checkpoint_000002", "workers/checkpoint_2026-01-01"])
@@ -96,7 +95,7 @@ def test_a_decision_to_stop_is_not_lost_with_the_driver(tmp_path: Path) -> None:
     driver.finish(reported(driver, 10, 80.0), 80.0)
     behind = reported(driver, 2, 50.0, "stop")  # killed before the end was entered
     again = Driver(tmp_path, **options)
-    make_scheduler(again.plan, again.record)
+    again.make_scheduler()
     row = again.record.runs[behind]
     assert (row.status, row.epochs_done) == ("stopped", 2)
     assert again.ask()["run_id"] == TRIALS[2]
@@ -109,11 +108,11 @@ def test_a_trial_with_all_epochs_is_closed_and_one_that_was_ahead_goes_on(
     driver = Driver(tmp_path, **options)
     reported(driver, 10, 50.0)
     again = Driver(tmp_path, **options)
-    make_scheduler(again.plan, again.record)
+    again.make_scheduler()
     assert again.record.runs[TRIALS[0]].status == "completed"  # it had done all of its epochs
     ahead = reported(again, 2, 80.0, "continue")
     once_more = Driver(tmp_path, **options)
-    make_scheduler(once_more.plan, once_more.record)
+    once_more.make_scheduler()
     assert once_more.record.runs[ahead].status == "running"
     assert once_more.ask()["run_id"] == ahead
 
@@ -250,7 +249,7 @@ def test_a_run_is_started_once_under_its_name(tmp_path: Path) -> None:
 def test_a_decision_to_go_on_is_not_taken_back(tmp_path: Path) -> None:
     options = DIGITS | {"epochs": 10}
     driver = Driver(tmp_path, slots=2, **options)
-    scheduler = make_scheduler(driver.plan, driver.record)
+    scheduler = driver.make_scheduler()
     first, second = driver.ask()["run_id"], driver.ask()["run_id"]
     # The second trial reaches the rung at epoch 2 first; the first, better one follows.
     for run_id, top1 in ((second, 50.0), (first, 80.0)):
@@ -258,12 +257,12 @@ def test_a_decision_to_go_on_is_not_taken_back(tmp_path: Path) -> None:
         for epoch in (1, 2):
             result = metrics(epoch, top1)
             decision = scheduler.on_trial_result(None, trial, result)
-            RecordRuns(driver.record, lambda: None).on_trial_result(
+            RecordRuns(driver.record, lambda: None, scheduler.reason).on_trial_result(
                 trial=trial, result=result | {"done": decision == "STOP"}
             )
     assert [epoch.decision for epoch in driver.record.epochs[second]] == ["continue"] * 2
     again = Driver(tmp_path, **options)
-    make_scheduler(again.plan, again.record)
+    again.make_scheduler()
     assert {again.record.runs[run_id].status for run_id in (first, second)} == {"running"}
 
 
@@ -281,11 +280,11 @@ def test_a_final_run_has_ended_once_its_weights_are_there(tmp_path: Path) -> Non
     (last / ARRAYS_FILE).write_bytes((last / ARRAYS_FILE).read_bytes()[:-1])  # cut short
 
     cut = Driver(tmp_path, **options)
-    make_scheduler(cut.plan, cut.record)
+    cut.make_scheduler()
     assert cut.record.runs[FINALS[0]].status == "running"
     checkpoint_of(config, 10).save(last)
     whole = Driver(tmp_path, **options)
-    make_scheduler(whole.plan, whole.record)
+    whole.make_scheduler()
     assert whole.record.runs[FINALS[0]].status == "completed"
 
 

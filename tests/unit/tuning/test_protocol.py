@@ -17,7 +17,6 @@ from ray.tune.search import Searcher
 from rows import metrics
 
 from sa2vp.results.store import ResultsStore
-from sa2vp.tuning.protocol import ProtocolSearcher
 
 
 def test_search_comes_first_and_the_best_setting_is_retrained_with_each_seed(
@@ -88,12 +87,7 @@ def test_failed_runs_are_taken_up_again_when_asked(tmp_path: Path) -> None:
     assert again.run_all({}) == [*TRIALS[1:], *FINALS]
     once_more = Driver(tmp_path, **DIGITS)
     assert once_more.record.retry_failed(["digits"]) == 1
-    searcher = ProtocolSearcher(
-        once_more.plan, once_more.record, DATA.manifests, {"CPU": 1.0}, lambda: 1, "float32"
-    )
-    config = searcher.suggest("tune-0")
-    assert isinstance(config, dict)
-    assert config["run_id"] == TRIALS[0]
+    assert once_more.ask()["run_id"] == TRIALS[0]
 
 
 def test_failures_of_other_tasks_are_neither_taken_up_nor_forgotten(tmp_path: Path) -> None:

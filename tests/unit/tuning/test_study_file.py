@@ -107,6 +107,26 @@ def test_an_accuracy_that_has_changed_is_noticed(results: Path, journal: bytes) 
     assert said_in(results) == SAID
 
 
+def test_a_trial_that_was_stopped_and_went_on_is_there_as_both(tmp_path: Path) -> None:
+    fill(tmp_path)
+    open_studies(tmp_path)
+    store = ResultsStore(str(tmp_path))
+    epochs = [epoch_row(RUNS[1], 1, 37.5), epoch_row(RUNS[1], 2, 70.0)]
+    store.write_epochs(RUNS[1], epochs)
+    store.write_run(run_row(RUNS[1], status="completed", epochs_done=2, lr=0.002))
+    file = tmp_path / "optuna-demo.log"
+    before = file.read_bytes()
+    for _ in range(2):
+        open_studies(tmp_path)
+        assert file.read_bytes().startswith(before)  # not made anew
+    storage = JournalStorage(JournalFileBackend(str(file)))
+    study = optuna.load_study(study_name="demo/digits", storage=storage)
+    found = [t for t in study.trials if t.user_attrs["run_id"] == RUNS[1]]
+    assert [(t.state.name, t.intermediate_values) for t in found] == [
+        ("PRUNED", {1: 37.5}), ("COMPLETE", {1: 37.5, 2: 70.0})
+    ]  # fmt: skip
+
+
 def test_the_studies_are_whole_again_after_a_power_cut(tmp_path: Path) -> None:
     root, left, rng = tmp_path / "results", tmp_path / "left", random.Random(0)
     for folder in (root, left):

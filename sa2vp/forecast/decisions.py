@@ -1,0 +1,377 @@
+"""What a search does next: try a configuration, stop a trial, or go on with a stopped one.
+
+All of it is a function of the task's trials and of a seed, so that a search that is interrupted
+goes on as it would have.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from zlib import crc32
+
+import numpy as np
+from scipy.stats import norm, qmc
+
+from sa2vp.forecast.cube import Cube
+from sa2vp.forecast.curves import Array, Points, Trial, percent_of
+from sa2vp.forecast.earlier import EarlierTask
+from sa2vp.forecast.process import PRIORS, CurveProcess, Places, Priors
+from search_spaces import Range
+
+OPENING = 6
+"""Trials that are spread over the space before the model proposes any, …"""
+
+OPENING_TOLD = 4
+"""… and where earlier tasks tell something: these are tried where they expect most."""
+
+APART = 0.5
+"""Logits that an opening trial may give up for each unit of distance from the others."""
+
+CHANCE = 0.1
+"""A trial is stopped when its chance to beat the best of the others falls below this."""
+
+DOUBT = 4
+"""One in so many new trials is proposed as if there were no earlier tasks, should they mislead."""
+
+APART_FROM_TRIED = 0.02
+"""Distance in the cube that a proposal keeps from what was tried, while anything else is left."""
+
+FEWEST_OTHERS = 3
+"""Trials beside it without which none is stopped."""
+
+CAUTION = 2.0
+"""Standard deviations of the model are taken times this: it is too sure of itself.
+
+With the most probable hyperparameters it does not count what it does not know of them, and real
+accuracies fall off more steeply in some places than in others.
+"""
+
+DRAWN = 600
+"""Configurations drawn from the whole space, of which the most promising one is proposed; …"""
+
+NEAR = 200
+"""… and so many near the best trials."""
+
+LEADERS = 4
+"""Best trials whose neighbours are drawn."""
+
+SPREAD = 0.12
+"""Of neighbours, as a share of a range."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the model says of a trial that could be stopped.
+
+    Attributes:
+        chance: that its configuration beats the best of the other trials'.
+        best: what that one is expected to reach, in percent.
+        stop: whether to stop it.
+    """
+
+    chance: float
+    best: float
+    stop: bool
+
+    def __str__(self) -> str:
+        """Give the reason in words."""
+        return f"{math.floor(100 * self.chance)} % chance to beat {self.best:.1f}"
+
+
+@dataclass(frozen=True)
+class New:
+    """A new trial.
+
+    Attributes:
+        configuration: of it.
+    """
+
+    configuration: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class GoOn:
+    """A stopped trial that goes on.
+
+    Attributes:
+        number: of the trial.
+        verdict: what the model says of it now.
+    """
+
+    number: int
+    verdict: Verdict
+
+
+Next = New | GoOn
+
+
+class Forecaster:
+    """The model of one task.
+
+    Args:
+        ranges: what is searched.
+        epochs: of a whole training.
+        images: of the validation split.
+        seed: of the search.
+        task: its name, part of the seed.
+        earlier: tasks that were searched before; those of other hyperparameters are passed over.
+        priors: of the model.
+    """
+
+    def __init__(
+        self,
+        ranges: Mapping[str, Range],
+        epochs: int,
+        images: int,
+        *,
+        seed: int,
+        task: str,
+        earlier: Sequence[EarlierTask] = (),
+        priors: Priors = PRIORS,
+    ) -> None:
+        self._cube = Cube(ranges)
+        self._names = tuple(ranges)
+        self._epochs, self._images = epochs, images
+        self._seed = crc32(f"{seed}/{task}".encode())
+        self._earlier = tuple(one for one in earlier if one.names == set(ranges))
+        self._priors = priors
+        self._last_fits: dict[int, tuple[object, Array]] = {}  # by number of earlier tasks
+
+    def judge(self, trials: Sequence[Trial], number: int) -> Verdict:
+        """Say whether a trial should go on.
+
+        Args:
+            trials: of the task, this one among them.
+            number: of the trial.
+        """
+        view = self._view(trials, self._earlier)
+        return view.verdict(number) if view else Verdict(1.0, 0.0, stop=False)
+
+    def next(
+        self, trials: Sequence[Trial], number: int | None, *, stopped: bool = True
+    ) -> Next | None:
+        """Say what to do with a free place.
+
+        Args:
+            trials: of the task.
+            number: that a new trial would get; None if no more can be started. A stopped one then
+                goes on only if its chance is no longer one that it would be stopped at.
+            stopped: whether a stopped one may go on.
+
+        Returns:
+            None if nothing is left to do.
+        """
+        if number is not None and len(trials) < self._opening:
+            return New(self._open(trials, number))
+        doubting = number is not None and number % DOUBT == DOUBT - 1
+        view = self._view(trials, self._earlier if not doubting else ())
+        if view is None:
+            return None if number is None else New(self._open(trials, number))
+        new, gain = (None, 0.0) if number is None else self._propose(view, number)
+        best = view.most_promising_stopped() if stopped else None
+        if best is not None:
+            verdict = view.verdict(best)
+            if view.gain_per_epoch(best) > gain if new else not verdict.stop:
+                return GoOn(best, verdict)
+        return New(new) if new else None
+
+    @property
+    def _opening(self) -> int:
+        return OPENING_TOLD if self._earlier else OPENING
+
+    def _open(self, trials: Sequence[Trial], number: int) -> dict[str, Any]:
+        """Give a configuration of the opening."""
+        if not self._earlier:
+            sobol = qmc.Sobol(len(self._names), rng=np.random.default_rng(self._seed))
+            return self._cube.configuration(sobol.random_base2(6)[number % 64])
+        drawn = self._cube.draw(self._rng(number), DRAWN)
+        places = self._places(drawn, self._earlier)
+        worth = places.told.mean(axis=1)
+        if trials:
+            taken = self._cube.of([trial.configuration for trial in trials])
+            distances = np.sqrt(((places.cube[:, None] - taken) ** 2).sum(-1)).min(axis=1)
+            worth += APART * np.minimum(distances, 0.5)
+        return drawn[int(worth.argmax())]
+
+    def _propose(self, view: View, number: int) -> tuple[dict[str, Any], float]:
+        """Draw configurations, and give the one that promises most for an epoch."""
+        rng = self._rng(number)
+        drawn = self._cube.draw(rng, DRAWN)
+        leaders = view.leaders(LEADERS)
+        picked = [leaders[i] for i in rng.integers(len(leaders), size=NEAR)]
+        drawn += self._cube.draw_near(rng, picked, SPREAD)
+        places = self._places(drawn, view.earlier)
+        gains = view.gains(places) / self._epochs
+        gains[view.distances(places) < APART_FROM_TRIED] *= 1e-6
+        best = int(gains.argmax())
+        return drawn[best], float(gains[best])
+
+    def _rng(self, number: int) -> np.random.Generator:
+        return np.random.default_rng([self._seed, number])
+
+    def _places(
+        self, configurations: Sequence[Mapping[str, Any]], earlier: Sequence[EarlierTask]
+    ) -> Places:
+        told = [one.expect(configurations) for one in earlier]
+        columns = np.stack(told, axis=1) if told else np.zeros((len(configurations), 0))
+        return Places(self._cube.of(configurations), columns)
+
+    def _view(self, trials: Sequence[Trial], earlier: Sequence[EarlierTask]) -> View | None:
+        """Give what the model expects; None before there is an epoch."""
+        seen = [trial for trial in trials if trial.accuracies]
+        if not seen:
+            return None
+        places = self._places([trial.configuration for trial in seen], earlier)
+        hyperparameters = self._hyperparameters(seen, earlier)
+        return View(
+            seen, earlier, places, self._epochs, self._images, self._priors, hyperparameters
+        )
+
+    def _hyperparameters(self, trials: Sequence[Trial], earlier: Sequence[EarlierTask]) -> Array:
+        """Give those most probable for the trials that have ended, of the lowest numbers.
+
+        The number of trials grows by steps, so that they are not looked for after each epoch.
+        """
+        ended = sorted((t for t in trials if t.state != "running"), key=lambda t: t.number)
+        count = 0
+        while max(count + 2, int(count * 1.25)) <= len(ended):
+            count = max(count + 2, int(count * 1.25))
+        return self._most_probable(ended[:count], earlier)
+
+    def _most_probable(self, ended: Sequence[Trial], earlier: Sequence[EarlierTask]) -> Array:
+        if not ended:
+            return self._priors.centres(self._cube.dimensions)
+        known = [(trial.number, tuple(trial.accuracies)) for trial in ended]
+        last = self._last_fits.get(len(earlier))
+        if last is None or last[0] != known:
+            places = self._places([trial.configuration for trial in ended], earlier)
+            points = Points.of([trial.accuracies for trial in ended], self._epochs, self._images)
+            last = (known, CurveProcess(places, points, self._priors).hyperparameters)
+            self._last_fits[len(earlier)] = last
+        return last[1]
+
+
+class View:
+    """What the model expects of a task's trials.
+
+    Args:
+        trials: with an epoch at least.
+        earlier: tasks that it listens to.
+        places: of them.
+        epochs: of a whole training.
+        images: of the validation split.
+        priors: of the model.
+        hyperparameters: of the process.
+    """
+
+    def __init__(
+        self,
+        trials: Sequence[Trial],
+        earlier: Sequence[EarlierTask],
+        places: Places,
+        epochs: int,
+        images: int,
+        priors: Priors,
+        hyperparameters: Array,
+    ) -> None:
+        self._trials, self.earlier, self._places = trials, earlier, places
+        self._epochs, self._images, self._priors = epochs, images, priors
+        self._points = Points.of(_curves(trials), epochs, images)
+        self._process = CurveProcess(places, self._points, priors, hyperparameters)
+        self.means, covariance = self._process.expect(places)
+        self._covariance = covariance * CAUTION**2
+        self._index = {trial.number: index for index, trial in enumerate(trials)}
+
+    def verdict(self, number: int) -> Verdict:
+        """Say whether a trial should go on."""
+        own = self._index[number]
+        others = [
+            i for i in range(len(self._trials)) if i != own and self._trials[i].state != "failed"
+        ]
+        if len(others) < FEWEST_OTHERS:
+            return Verdict(1.0, 0.0, stop=False)
+        best = max(others, key=lambda i: self.means[i])
+        chance = float(norm.cdf((self.means[own] - self.means[best]) / self._spread(own, best)))
+        return Verdict(chance, percent_of(self.means[best]), stop=chance < CHANCE)
+
+    def leaders(self, count: int) -> list[Mapping[str, Any]]:
+        """Give the configurations of the trials that are expected to reach most."""
+        return [self._trials[i].configuration for i in self._ranked()[:count]]
+
+    def _ranked(self) -> list[int]:
+        able = [i for i, trial in enumerate(self._trials) if trial.state != "failed"]
+        return sorted(able or range(len(self._trials)), key=lambda i: -self.means[i])
+
+    def most_promising_stopped(self) -> int | None:
+        """Give the number of the stopped trial that promises most for an epoch, if there is one."""
+        stopped = [trial.number for trial in self._trials if trial.state == "stopped"]
+        return max(stopped, key=self.gain_per_epoch, default=None)
+
+    def gain_per_epoch(self, number: int) -> float:
+        """Give what going on with a trial promises, for each epoch that is left of it."""
+        own, best = self._index[number], self._ranked()[0]
+        spread = (
+            self._spread(own, best) if own != best else float(np.sqrt(self._covariance[own, own]))
+        )
+        gain = float(
+            self._gain(self.means[own] - self.means[best], np.array(spread), self.means[own])
+        )
+        return gain / max(1, self._epochs - len(self._trials[own].accuracies))
+
+    def gains(self, places: Places) -> Array:
+        """Give what trying other configurations promises, in logits, ``(N,)``."""
+        process = self._with_running_ones()
+        means, spreads = process.expect_each(places)
+        return self._gain(means - self.means[self._ranked()[0]], spreads * CAUTION, means)
+
+    def distances(self, places: Places) -> Array:
+        """Give how far the nearest trial is from each place, ``(N,)``."""
+        squares = ((places.cube[:, None] - self._places.cube) ** 2).sum(-1)
+        nearest: Array = np.sqrt(squares.min(axis=1))
+        return nearest
+
+    def _gain(self, lead: Array, spread: Array, mean: Array) -> Array:
+        """Give the expected improvement that a training would show, in logits.
+
+        A training shows a configuration through the noise of its seed: it moves what is expected of
+        it by less than what is not known of it. So a configuration that is known well promises
+        little, though it is near the best.
+        """
+        noise = self._process.seed_variance * (2 + 2 * np.cosh(mean)) / (self._images + 1)
+        moved = spread**2 / np.sqrt(spread**2 + noise)
+        gain: Array = moved * norm.pdf(lead / moved) + lead * norm.cdf(lead / moved)
+        return gain
+
+    def _spread(self, one: int, other: int) -> float:
+        """Give the standard deviation of a difference."""
+        of = self._covariance
+        return float(np.sqrt(max(of[one, one] + of[other, other] - 2 * of[one, other], 1e-12)))
+
+    def _with_running_ones(self) -> CurveProcess:
+        """Give the process as if running trials had ended where they are expected to."""
+        running = [i for i, trial in enumerate(self._trials) if trial.state == "running"]
+        if not running:
+            return self._process
+        logits, points = self.means[running], self._points
+        share = 1 / (1 + np.exp(-logits))
+        points = Points(
+            np.concatenate([points.trial, np.array(running, dtype=np.intp)]),
+            np.concatenate([points.left, np.zeros(len(running))]),
+            np.concatenate([points.logits, logits]),
+            np.concatenate([points.variances, 1 / ((self._images + 1) * share * (1 - share))]),
+        )
+        return CurveProcess(
+            self._places, points, self._priors, self._process.hyperparameters, self._process.centre
+        )
+
+
+def _curves(trials: Sequence[Trial]) -> list[Sequence[float]]:
+    """Give the trials' curves; a failed one counts as having ended at the lowest that was seen."""
+    lowest = min(min(trial.accuracies) for trial in trials)
+    return [
+        [*trial.accuracies[:-1], lowest] if trial.state == "failed" else trial.accuracies
+        for trial in trials
+    ]

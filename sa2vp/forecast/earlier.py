@@ -1,0 +1,48 @@
+"""What a task that was searched before tells of others."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from sa2vp.forecast.cube import Cube
+from sa2vp.forecast.curves import Array, Points
+from sa2vp.forecast.process import PRIORS, CurveProcess, Places
+from search_spaces import Range
+
+COMPARED = 512
+"""Configurations over which an earlier task's mean is taken."""
+
+
+class EarlierTask:
+    """A task's finished trials, as a guess of what configurations reach on another task.
+
+    Args:
+        ranges: that it was searched in.
+        configurations: of trials trained to the end.
+        top1: of their last epochs, in percent.
+        images: of its validation split.
+    """
+
+    def __init__(
+        self,
+        ranges: Mapping[str, Range],
+        configurations: Sequence[Mapping[str, Any]],
+        top1: Sequence[float],
+        images: int,
+    ) -> None:
+        self.names = set(ranges)
+        self._cube = Cube(ranges)
+        points = Points.of([[one] for one in top1], 1, images)
+        self._process = CurveProcess(self._places(configurations), points, PRIORS)
+        everywhere = self._cube.draw(np.random.default_rng(0), COMPARED)
+        self._mean = float(self._process.expect_each(self._places(everywhere))[0].mean())
+
+    def expect(self, configurations: Sequence[Mapping[str, Any]]) -> Array:
+        """Give what configurations reach there, ``(N,)``, in logits about the space's mean."""
+        return self._process.expect_each(self._places(configurations))[0] - self._mean
+
+    def _places(self, configurations: Sequence[Mapping[str, Any]]) -> Places:
+        return Places(self._cube.of(configurations), np.zeros((len(configurations), 0)))
