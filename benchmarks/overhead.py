@@ -85,11 +85,14 @@ def main(
         str, Parameter(metavar="N,N", help="Trials at a time, without actors.")
     ] = "8,64,512",
     seconds: Annotated[float, Parameter(help="Of sleep in an epoch.")] = 4.0,
+    by: Annotated[
+        str, Parameter(help="Sampler and scheduler: forecast, or tpe with asha.")
+    ] = "tpe",
 ) -> None:
     """Print the driver's milliseconds per epoch, and the epochs a second that fill one core."""
     table = Table("trials at a time", "with actors, ms", "this project's share, ms", "epochs/s")
-    own = {int(count): simulate(int(count)) for count in simulated.split(",") if count}
-    whole = {int(count): drive(int(count), seconds) for count in actors.split(",") if count}
+    own = {int(count): simulate(int(count), by) for count in simulated.split(",") if count}
+    whole = {int(count): drive(int(count), seconds, by) for count in actors.split(",") if count}
     for count in sorted({*own, *whole}):
         cells = [f"{1000 * found[count]:.1f}" if count in found else "" for found in (whole, own)]
         rate = f"{1 / whole[count]:.0f}" if count in whole else ""
@@ -97,10 +100,17 @@ def main(
     Console().print(table)
 
 
-def parts(count: int, results: str) -> tuple[Any, ...]:
+def parts(count: int, results: str, by: str) -> tuple[Any, ...]:
     """Make what a search of so many trials at a time consists of, two trials for each place."""
     plan = make_plan(
-        suite="demo", tasks="digits", results=results, trials=2 * count, seeds=1, epochs=EPOCHS
+        suite="demo",
+        tasks="digits",
+        results=results,
+        trials=2 * count,
+        seeds=1,
+        epochs=EPOCHS,
+        sampler=by,
+        scheduler="asha" if by == "tpe" else by,
     )
     store = ResultsStore(results)
     record = RunRecord(store, plan.config.suite)
@@ -113,11 +123,11 @@ def parts(count: int, results: str) -> tuple[Any, ...]:
     return plan, store, record, searcher, scheduler
 
 
-def drive(count: int, seconds: float) -> float:
+def drive(count: int, seconds: float, by: str) -> float:
     """Run a search of sleeping actors; give the driver's seconds of CPU per epoch."""
     Sleeper.seconds = seconds
     with tempfile.TemporaryDirectory() as results:
-        plan, store, record, searcher, scheduler = parts(count, results)
+        plan, store, record, searcher, scheduler = parts(count, results, by)
         start_ray(Console(quiet=True), None, verbose=False, num_cpus=count)
         tuner = tuner_for(
             plan,
@@ -135,10 +145,10 @@ def drive(count: int, seconds: float) -> float:
         return spent / sum(len(epochs) for epochs in record.epochs.values())
 
 
-def simulate(count: int) -> float:
+def simulate(count: int, by: str) -> float:
     """Play Tune's part; give this project's seconds of CPU per epoch."""
     with tempfile.TemporaryDirectory() as results:
-        plan, store, record, searcher, scheduler = parts(count, results)
+        plan, store, record, searcher, scheduler = parts(count, results, by)
         callbacks = make_callbacks(plan, store, record, lambda: None, scheduler.reason)[
             :-1
         ]  # TensorBoard's is Ray's

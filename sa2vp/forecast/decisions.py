@@ -30,6 +30,9 @@ OPENING_TOLD = 4
 APART = 0.5
 """Logits that an opening trial may give up for each unit of distance from the others."""
 
+MOST_TRIALS = 150
+"""That a decision looks at, so that it takes a fraction of a second however many there are."""
+
 CHANCE = 0.1
 """A trial is stopped when its chance to beat the best of the others falls below this."""
 
@@ -147,7 +150,7 @@ class Forecaster:
             trials: of the task, this one among them.
             number: of the trial.
         """
-        view = self._view(trials, self._earlier)
+        view = self._view(trials, self._earlier, number)
         return view.verdict(number) if view else Verdict(1.0, 0.0, stop=False)
 
     def next(
@@ -219,11 +222,17 @@ class Forecaster:
         columns = np.stack(told, axis=1) if told else np.zeros((len(configurations), 0))
         return Places(self._cube.of(configurations), columns)
 
-    def _view(self, trials: Sequence[Trial], earlier: Sequence[EarlierTask]) -> View | None:
-        """Give what the model expects; None before there is an epoch."""
-        seen = [trial for trial in trials if trial.accuracies]
-        if not seen:
+    def _view(
+        self,
+        trials: Sequence[Trial],
+        earlier: Sequence[EarlierTask],
+        number: int | None = None,
+    ) -> View | None:
+        """Give what the model expects, a trial in particular; None before there is an epoch."""
+        if not any(trial.accuracies for trial in trials):
             return None
+        begun = [trial for trial in trials if trial.accuracies or trial.state == "running"]
+        seen = most_telling(begun, number)
         places = self._places([trial.configuration for trial in seen], earlier)
         hyperparameters = self._hyperparameters(seen, earlier)
         return View(
@@ -254,11 +263,32 @@ class Forecaster:
         return last[1]
 
 
+def most_telling(trials: Sequence[Trial], number: int | None) -> list[Trial]:
+    """Leave out trials where there are more than ``MOST_TRIALS``.
+
+    One in three of those that stay are spread over the trials' numbers; the others have the highest
+    accuracies, whatever their epoch.
+
+    Args:
+        trials: some with an epoch at least.
+        number: of one that stays; None for none in particular.
+    """
+    if len(trials) <= MOST_TRIALS:
+        return list(trials)
+    order = sorted(
+        trials, key=lambda trial: (trial.number != number, -max(trial.accuracies[-1:], default=0.0))
+    )
+    best = order[: 2 * MOST_TRIALS // 3]
+    rest = sorted(order[len(best) :], key=lambda trial: trial.number)
+    places = np.linspace(0, len(rest) - 1, MOST_TRIALS - len(best)).round().astype(int)
+    return sorted([*best, *(rest[i] for i in places)], key=lambda trial: trial.number)
+
+
 class View:
     """What the model expects of a task's trials.
 
     Args:
-        trials: with an epoch at least.
+        trials: one with an epoch at least.
         earlier: tasks that it listens to.
         places: of them.
         epochs: of a whole training.
@@ -288,12 +318,10 @@ class View:
     def verdict(self, number: int) -> Verdict:
         """Say whether a trial should go on."""
         own = self._index[number]
-        others = [
-            i for i in range(len(self._trials)) if i != own and self._trials[i].state != "failed"
-        ]
+        others = [i for i in self._ranked() if i != own]
         if len(others) < FEWEST_OTHERS:
             return Verdict(1.0, 0.0, stop=False)
-        best = max(others, key=lambda i: self.means[i])
+        best = others[0]
         chance = float(norm.cdf((self.means[own] - self.means[best]) / self._spread(own, best)))
         return Verdict(chance, percent_of(self.means[best]), stop=chance < CHANCE)
 
@@ -302,8 +330,9 @@ class View:
         return [self._trials[i].configuration for i in self._ranked()[:count]]
 
     def _ranked(self) -> list[int]:
-        able = [i for i, trial in enumerate(self._trials) if trial.state != "failed"]
-        return sorted(able or range(len(self._trials)), key=lambda i: -self.means[i])
+        shown = [i for i, trial in enumerate(self._trials) if trial.accuracies]
+        able = [i for i in shown if self._trials[i].state != "failed"]
+        return sorted(able or shown, key=lambda i: -self.means[i])
 
     def most_promising_stopped(self) -> int | None:
         """Give the number of the stopped trial that promises most for an epoch, if there is one."""
@@ -370,7 +399,7 @@ class View:
 
 def _curves(trials: Sequence[Trial]) -> list[Sequence[float]]:
     """Give the trials' curves; a failed one counts as having ended at the lowest that was seen."""
-    lowest = min(min(trial.accuracies) for trial in trials)
+    lowest = min(min(trial.accuracies) for trial in trials if trial.accuracies)
     return [
         [*trial.accuracies[:-1], lowest] if trial.state == "failed" else trial.accuracies
         for trial in trials

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from sa2vp.forecast.curves import Trial
-from sa2vp.forecast.decisions import OPENING, Forecaster, GoOn, New
+from sa2vp.forecast.decisions import OPENING, Forecaster, GoOn, New, most_telling
 from sa2vp.forecast.earlier import EarlierTask
 from search_spaces import Choice, LogUniform
 
@@ -112,6 +112,8 @@ def test_running_trials_are_not_proposed_again() -> None:
     again = make().next([*DONE, running], 7)
     assert isinstance(again, New)
     assert again.configuration != first.configuration
+    # One that has not shown an epoch yet changes what is proposed, and takes its neighbourhood.
+    assert make().next(DONE, 7) != again
 
 
 def test_a_failed_trial_counts_as_a_bad_one() -> None:
@@ -119,6 +121,17 @@ def test_a_failed_trial_counts_as_a_bad_one() -> None:
     proposed = make().next([*DONE, failed], 7)
     assert isinstance(proposed, New)
     assert not make().judge([*DONE, failed, replace(under_way(1.1e-2, 1), number=7)], 7).stop
+
+
+def test_of_many_trials_the_best_and_some_of_all_are_looked_at() -> None:
+    many = [Trial(n, {"lr": 1e-3, "inter_dim": 8}, (n % 400 / 4,), "stopped") for n in range(900)]
+    kept = most_telling(many, 3)
+    assert len(kept) == len({trial.number for trial in kept}) == 150
+    numbers = [trial.number for trial in kept]
+    assert numbers == sorted(numbers)
+    assert {3, 399, 398, 799, 798} < set(numbers)
+    assert len([n for n in numbers if n < 300]) > 10
+    assert most_telling(many[:150], None) == many[:150]
 
 
 def earlier(best: float, count: int = 30) -> EarlierTask:
