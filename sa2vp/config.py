@@ -172,6 +172,11 @@ class SearchConfig(BaseModel):
             "NAME",
         ),
     ] = "asha"
+    learn_from: Annotated[
+        str | None,
+        Option("Earlier results that --sampler forecast learns from.", PROTOCOL, Role.DATA,
+               "DIR,DIR"),
+    ] = None  # fmt: skip
     grace_epochs: Annotated[
         Count,
         Option("Before ASHA may stop a trial. Default: a fifth of all.", PROTOCOL, Role.IDENTITY,

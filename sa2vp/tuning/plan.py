@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from sa2vp.methods import Method, MethodSource
 from sa2vp.results.names import search_name
 from sa2vp.suites import Task
 from sa2vp.training.configuration import RunConfiguration, known_hyperparameters
+from sa2vp.tuning.earlier import EarlierTrials, digest_of
 from sa2vp.tuning.recipe import Recipe
 from sa2vp.tuning.spaces import corner_runs
 from search_spaces import TaskSpace, Value
@@ -34,6 +35,7 @@ class SearchPlan:
         spaces: of tasks whose space is the user's own.
         input_size: of the backbone in pixels; None where it was not looked at.
         recipe: what is retrained instead of a search, with no trials before it.
+        earlier: what the sampler learns from.
     """
 
     config: SearchConfig
@@ -43,6 +45,7 @@ class SearchPlan:
     spaces: Mapping[str, TaskSpace] = field(default_factory=dict)
     input_size: int | None = None
     recipe: Recipe | None = None
+    earlier: Sequence[EarlierTrials] = ()
 
     @property
     def data(self) -> DataOptions:
@@ -135,6 +138,7 @@ class SearchPlan:
             **self.fixed,
             "method": self.method_source.identity,
             "checkpoint": digest,
+            "learn_from": digest_of(self.earlier),
         }
         if self.recipe is not None:
             whole = {}

@@ -11,6 +11,7 @@ from sa2vp.config import DECIDED, OPTIONS, SearchConfig
 from sa2vp.options import OptionError, checked
 from sa2vp.suites import SUITES
 from sa2vp.training.configuration import RunConfiguration
+from sa2vp.tuning.earlier import read_earlier
 from sa2vp.tuning.plan import SearchPlan
 from sa2vp.tuning.plan_checks import (
     check_data_dir,
@@ -52,6 +53,7 @@ def make_plan(**given: Any) -> SearchPlan:
         task_rows=tasks,
         spaces=own_spaces(config, tasks, method),
         recipe=recipe,
+        earlier=read_earlier(config),
     )
     check_precision(config.precision, config.gpus_per_trial)
     check_known(plan)

@@ -13,6 +13,7 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from sa2vp.forecast.curves import Trial
 from sa2vp.forecast.decisions import Forecaster, New, Next, Verdict
+from sa2vp.forecast.earlier import EarlierTask
 from sa2vp.results.names import trial_number
 from sa2vp.tuning.distributions import for_optuna
 from sa2vp.tuning.plan import SearchPlan
@@ -94,7 +95,13 @@ def make_searches(
         record: of its runs.
         images: how many each split has, by task.
     """
-    return {task: TaskSearch(plan, record, task, images[task]["val"]) for task in plan.tasks}
+    earlier = [
+        EarlierTask(one.ranges, one.configurations, one.val_top1, one.images)
+        for one in plan.earlier
+    ]
+    return {
+        task: TaskSearch(plan, record, task, images[task]["val"], earlier) for task in plan.tasks
+    }
 
 
 class TaskSearch:
@@ -105,14 +112,27 @@ class TaskSearch:
         record: of its runs; everything is decided from it.
         task: its name.
         images: of its validation split.
+        earlier: tasks that its model learns from.
     """
 
-    def __init__(self, plan: SearchPlan, record: RunRecord, task: str, images: int) -> None:
+    def __init__(
+        self,
+        plan: SearchPlan,
+        record: RunRecord,
+        task: str,
+        images: int,
+        earlier: Sequence[EarlierTask] = (),
+    ) -> None:
         self._config, self._record, self._task = plan.config, record, task
         self._space = plan.space(task)
         self._distributions = for_optuna(self._space.ranges)
         self._forecaster = Forecaster(
-            self._space.ranges, plan.config.epochs, images, seed=plan.config.seed, task=task
+            self._space.ranges,
+            plan.config.epochs,
+            images,
+            seed=plan.config.seed,
+            task=task,
+            earlier=earlier,
         )
 
     def trials(self) -> list[Trial]:
