@@ -26,6 +26,8 @@ The ways (``comparison/ways.py``):
 - ``gp``: Optuna's GPSampler with our rungs; Optuna leaves stopped trials out of its model;
 - ``tpe-asha``: this project's ``--sampler tpe --scheduler asha``, without initial configurations;
 - ``forecast``: its ``--sampler forecast --scheduler forecast``, likewise;
+- ``forecast-earlier``: the same with ``--learn-from`` the tasks of ``--sources`` but that one itself,
+  under whatever schedule;
 - ``forecast-initial``: the same with those of the space, where ``--spaces`` gives some.
 
 Constants of a search are tuned with ``--half tuning`` and reported with ``--half reporting``.
@@ -60,7 +62,14 @@ from comparison.scores import (
     summarise_all,
 )
 from comparison.simulation import Problem, simulate
-from comparison.tables import HALVES, TableError, TaskTable, of_half, read_tables
+from comparison.tables import (
+    HALVES,
+    TableError,
+    TaskTable,
+    dataset_of,
+    of_half,
+    read_tables,
+)
 from comparison.ways import WAYS, applicable, be_quiet
 from cyclopts import Parameter
 from cyclopts.validators import Number
@@ -70,6 +79,7 @@ from rich.table import Table
 
 from sa2vp.cli.commands import run_script
 from sa2vp.errors import Refused
+from sa2vp.forecast.earlier import EarlierTask
 from sa2vp.options import OptionError
 from sa2vp.printing import Console
 from search_spaces.toml_file import TomlFileError
@@ -82,6 +92,9 @@ def main(  # noqa: PLR0913, PLR0917 - one parameter per command-line option
     table: Annotated[Path, Parameter(help="Parquet file, or a folder of them.")] = TABLE,
     spaces: Annotated[
         Path | None, Parameter(help="TOML file; by default what each task's values span.")
+    ] = None,
+    sources: Annotated[
+        Path | None, Parameter(help="Table, or folder of them, that forecast-earlier learns from.")
     ] = None,
     csv: Annotated[Path | None, Parameter(help="File for the results.")] = None,
     searches: Annotated[
@@ -101,6 +114,7 @@ def main(  # noqa: PLR0913, PLR0917 - one parameter per command-line option
     wanted = _known("--replay", replay, [*MODELS])
     _known("--against", against, names)
     found = _tables(table, spaces, tasks, half)
+    earlier = _earlier(sources)
     replayed = [one for one in found if len(one.runs) >= FEWEST]
     console.print(
         f"{len(replayed)} tasks; {len(found) - len(replayed)} more have fewer than {FEWEST} "
@@ -110,7 +124,8 @@ def main(  # noqa: PLR0913, PLR0917 - one parameter per command-line option
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(processes, context, initializer=_prepare_worker) as executor:
         for one, made in zip(replayed, executor.map(replays, replayed), strict=True):
-            problem = Problem(one.task, one.space, one.epochs, one.images)
+            others = tuple(e for name, e in earlier if name != dataset_of(one.task))
+            problem = Problem(one.task, one.space, one.epochs, one.images, others)
             possible = [way for way in names if way in applicable(problem)]
             for name in wanted:
                 played, held_out = made[name]
@@ -135,6 +150,25 @@ def _tables(path: Path, spaces: Path | None, tasks: str, half: str) -> list[Task
         chosen = _known("--tasks", tasks, [one.task for one in found])
         found = [one for one in found if one.task in chosen]
     return of_half(found, _known("--half", half, HALVES)[0]) if half else found
+
+
+def _earlier(path: Path | None) -> list[tuple[str, EarlierTask]]:
+    """Read what is learned from, with the name of each dataset."""
+    if path is None:
+        return []
+    try:
+        found = [one for one in read_tables(path) if len(one.runs) >= FEWEST]
+    except TableError as error:
+        raise OptionError("--sources", str(error)) from error
+    return [
+        (
+            dataset_of(one.task),
+            EarlierTask(
+                one.space.ranges, one.configurations, one.means[:, -1, 0].tolist(), one.images
+            ),
+        )
+        for one in found
+    ]
 
 
 def _known(option: str, given: str, known: Sequence[str]) -> list[str]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from comparison.replays import Draws, Trial
+from sa2vp.forecast.earlier import EarlierTask
 from sa2vp.results.ranking import Outcome, rank
 from search_spaces import TaskSpace
 
@@ -25,12 +26,14 @@ class Problem:
         space: what is searched.
         epochs: of a whole training.
         images: of the validation split, as far as its accuracies show.
+        earlier: other tasks that a way may learn from.
     """
 
     task: str
     space: TaskSpace
     epochs: int
     images: int
+    earlier: tuple[EarlierTask, ...] = ()
 
 
 @dataclass(frozen=True)

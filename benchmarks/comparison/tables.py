@@ -222,10 +222,11 @@ def of_half(tables: Sequence[TaskTable], half: str) -> list[TaskTable]:
         tables: of all tasks.
         half: one of ``HALVES``.
     """
-    datasets = sorted({_dataset(table.task) for table in tables}, key=lambda n: crc32(n.encode()))
+    datasets = sorted({dataset_of(table.task) for table in tables}, key=lambda n: crc32(n.encode()))
     chosen = datasets[HALVES.index(half) :: 2]
-    return [table for table in tables if _dataset(table.task) in chosen]
+    return [table for table in tables if dataset_of(table.task) in chosen]
 
 
-def _dataset(task: str) -> str:
+def dataset_of(task: str) -> str:
+    """Give the dataset in a task's name, without method and schedule."""
     return re.split(r"/| \(", task, maxsplit=1)[0]

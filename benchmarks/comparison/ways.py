@@ -254,13 +254,16 @@ class TPEWithRungs(FromRecord):
 
 
 class Forecasting(FromRecord):
-    """This project's ``--sampler forecast --scheduler forecast``."""
+    """This project's ``--sampler forecast --scheduler forecast``, with ``--learn-from`` or not."""
 
-    def __init__(self, problem: Problem, seed: int, *, initial: bool) -> None:
+    def __init__(
+        self, problem: Problem, seed: int, *, initial: bool = False, learns: bool = False
+    ) -> None:
         super().__init__(problem, initial=initial)
         self._forecaster = Forecaster(
-            problem.space.ranges, problem.epochs, problem.images, seed=seed, task=problem.task
-        )
+            problem.space.ranges, problem.epochs, problem.images, seed=seed, task=problem.task,
+            earlier=problem.earlier if learns else (),
+        )  # fmt: skip
 
     def _next(self, number: int | None) -> Mapping[str, Any] | int | None:
         found = self._forecaster.next(self._trials, number)
@@ -296,14 +299,20 @@ WAYS: Mapping[str, Callable[[Problem, int], Way]] = {
     "one-epoch": lambda p, seed: OneEpoch(p, _random(p, seed)),
     "gp": lambda p, seed: OfOptuna(p, GPSampler(seed=_seed(p, seed)), None, f"{p.task}/{seed}"),
     "tpe-asha": lambda p, seed: TPEWithRungs(p, seed, initial=False),
-    "forecast": lambda p, seed: Forecasting(p, seed, initial=False),
+    "forecast": Forecasting,
+    "forecast-earlier": lambda p, seed: Forecasting(p, seed, learns=True),
     "forecast-initial": lambda p, seed: Forecasting(p, seed, initial=True),
 }
 
 
 def applicable(problem: Problem) -> list[str]:
-    """List the ways that a task allows: without initial configurations, not those that need one."""
-    return [name for name in WAYS if not name.endswith("-initial") or problem.space.initial]
+    """List the ways that a task allows: some need initial configurations, or earlier tasks."""
+    lacking = [
+        ending
+        for ending, there in (("-initial", problem.space.initial), ("-earlier", problem.earlier))
+        if not there
+    ]
+    return [name for name in WAYS if not any(name.endswith(ending) for ending in lacking)]
 
 
 def be_quiet() -> None:

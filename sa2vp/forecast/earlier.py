@@ -38,11 +38,11 @@ class EarlierTask:
         points = Points.of([[one] for one in top1], 1, images)
         self._process = CurveProcess(self._places(configurations), points, PRIORS)
         everywhere = self._cube.draw(np.random.default_rng(0), COMPARED)
-        self._mean = float(self._process.expect_each(self._places(everywhere))[0].mean())
+        self._mean = float(self._process.mean(self._places(everywhere)).mean())
 
     def expect(self, configurations: Sequence[Mapping[str, Any]]) -> Array:
         """Give what configurations reach there, ``(N,)``, in logits about the space's mean."""
-        return self._process.expect_each(self._places(configurations))[0] - self._mean
+        return self._process.mean(self._places(configurations)) - self._mean
 
     def _places(self, configurations: Sequence[Mapping[str, Any]]) -> Places:
         return Places(self._cube.of(configurations), np.zeros((len(configurations), 0)))

@@ -232,6 +232,10 @@ class CurveProcess:
         )
         return covariance
 
+    def mean(self, places: Places) -> Array:
+        """Give the mean of ``m + f`` alone, ``(N,)``, which takes a fraction of the time."""
+        return self._mean(places, self._latent(places, self._at))
+
     def expect(self, places: Places) -> tuple[Array, Array]:
         """Give mean and covariance of ``m + f``, ``(N,)`` and ``(N, N)``."""
         mean, solved = self._solve(places)
@@ -247,8 +251,12 @@ class CurveProcess:
 
     def _solve(self, places: Places) -> tuple[Array, Array]:
         across = self._latent(places, self._at)
-        mean = self.centre + self._priors.trust * _mean(places.told) + across @ self._weights
-        return mean, solve_triangular(self._factor, across.T, lower=True, check_finite=False)
+        solved = solve_triangular(self._factor, across.T, lower=True, check_finite=False)
+        return self._mean(places, across), solved
+
+    def _mean(self, places: Places, across: Array) -> Array:
+        mean: Array = self.centre + self._priors.trust * _mean(places.told) + across @ self._weights
+        return mean
 
 
 def _mean(told: Array) -> Array:

@@ -73,6 +73,7 @@ def test_what_it_expects_is_what_the_sums_written_out_give() -> None:
     assert covariance == pytest.approx(spread, abs=1e-9)
     each, deviations = process.expect_each(to)
     assert each == pytest.approx(expected, abs=1e-9)
+    assert process.mean(to) == pytest.approx(expected, abs=1e-9)
     assert deviations == pytest.approx(np.sqrt(np.diag(spread)), abs=1e-9)
 
 
