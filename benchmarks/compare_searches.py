@@ -26,7 +26,7 @@ The ways (``comparison/ways.py``):
 - ``gp``: Optuna's GPSampler with our rungs; Optuna leaves stopped trials out of its model;
 - ``tpe-asha``: this project's ``--sampler tpe --scheduler asha``, without initial configurations;
 - ``forecast``: its ``--sampler forecast --scheduler forecast``, likewise;
-- ``forecast-earlier``: the same with ``--learn-from`` the tasks of ``--sources`` but that one itself,
+- ``forecast-earlier``: the same with ``--learn-from`` all tasks of ``--sources`` but that one,
   under whatever schedule;
 - ``forecast-initial``: the same with those of the space, where ``--spaces`` gives some.
 
