@@ -5,15 +5,18 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 from sa2vp.config import SearchConfig
 from sa2vp.options import OptionError
-from sa2vp.results.store import ResultsStore, StoreError
 from search_spaces import Choice, LogUniform, Range, Uniform
 from search_spaces.kinds import Configuration, Value
+
+if TYPE_CHECKING:
+    from sa2vp.results.schema import RunRow
 
 FEWEST = 5
 """Trials that were trained to the end, without which a task tells nothing."""
@@ -79,12 +82,15 @@ def read_earlier(config: SearchConfig) -> tuple[EarlierTrials, ...]:
         return ()
     if config.sampler != "forecast":
         raise OptionError("--learn-from", "needs --sampler forecast; TPE learns from its own task")
+    # It brings PyArrow with it: loaded only where something is read.
+    from sa2vp.results.store import ResultsStore, StoreError  # noqa: PLC0415
+
     found: list[EarlierTrials] = []
     for place in config.learn_from.split(","):
         if ResultsStore(place).uri == ResultsStore(config.results).uri:
             raise OptionError("--learn-from", f"{place} is where this search's results go")
         try:
-            some = _read(ResultsStore(place))
+            some = _finished(ResultsStore(place).read_runs())
         except StoreError as error:
             raise OptionError("--learn-from", str(error)) from error
         if not some:
@@ -95,9 +101,9 @@ def read_earlier(config: SearchConfig) -> tuple[EarlierTrials, ...]:
     return tuple(found)
 
 
-def _read(store: ResultsStore) -> list[EarlierTrials]:
+def _finished(rows: Iterable[RunRow]) -> list[EarlierTrials]:
     trials: Mapping[tuple[str, ...], list[tuple[Configuration, float]]] = defaultdict(list)
-    for row in store.read_runs():
+    for row in rows:
         if (row.phase, row.status) == ("search", "completed") and row.last_val_top1 is not None:
             name = (row.suite, row.task, row.backbone, row.method, row.searched)
             trials[name].append((row.configuration, row.last_val_top1))
