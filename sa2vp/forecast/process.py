@@ -20,13 +20,13 @@ their most probable values (Rasmussen and Williams 2006, sections 2.2 and 5.4).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import cho_factor, cho_solve, solve_triangular
 from scipy.optimize import minimize
+from scipy.spatial.distance import cdist
 
 from sa2vp.forecast.curves import Array, Points
 
@@ -111,15 +111,18 @@ class Places:
         return Places(self.cube[which], self.told[which])
 
 
-def matern(squared: Array) -> tuple[Array, Array]:
-    """Give the Matérn 5/2 correlation at squared distances, and its slope for log lengths.
+def matern(distances: Array) -> Array:
+    """Give the Matérn 5/2 correlation at distances, in lengths."""
+    scaled = np.sqrt(5) * distances
+    correlation: Array = (1 + scaled + scaled**2 / 3) * np.exp(-scaled)
+    return correlation
 
-    The slope is that of the correlation for the logarithm of a coordinate's length, divided by that
-    coordinate's share of the squared distance.
-    """
-    scaled = np.sqrt(5 * squared)
-    decay = np.exp(-scaled)
-    return (1 + scaled + scaled**2 / 3) * decay, 5 / 3 * (1 + scaled) * decay
+
+def matern_slope(distances: Array) -> Array:
+    """Give what the correlation loses for each unit of half the squared distance."""
+    scaled = np.sqrt(5) * distances
+    slope: Array = 5 / 3 * (1 + scaled) * np.exp(-scaled)
+    return slope
 
 
 class CurveProcess:
@@ -149,8 +152,7 @@ class CurveProcess:
         self._residuals = about - self.centre
         same = points.trial[:, None] == points.trial
         variances = points.variances
-        self._squares = (self._at.cube[:, None] - self._at.cube) ** 2
-        smooth, _ = matern(self._squares.sum(-1) / priors.gap_length**2)
+        smooth = matern(cdist(self._at.cube, self._at.cube) / priors.gap_length)
         self._known = (
             priors.level**2
             + priors.gap_spread**2 * np.outer(rise, rise)
@@ -168,8 +170,7 @@ class CurveProcess:
         self._spreads = np.array([spread for _, spread in priors.hyperparameters(dimensions)])
         self.hyperparameters = self._most_probable() if hyperparameters is None else hyperparameters
         """Logarithms of amplitude, lengths, seed, smooth_gap and own_gap."""
-        covariance, _ = self._covariance(self.hyperparameters)
-        self._factor = np.linalg.cholesky(covariance)
+        self._factor = np.linalg.cholesky(self._covariance(self.hyperparameters))
         self._weights = cho_solve((self._factor, True), self._residuals, check_finite=False)
 
     @property
@@ -187,28 +188,44 @@ class CurveProcess:
         covariance: Array = mean + self._priors.own_trust**2 / sources * centred
         return covariance
 
-    def _covariance(self, hyperparameters: Array) -> tuple[Array, Sequence[Array]]:
-        """Give the covariance of the points, and its derivative for each hyperparameter."""
+    def _covariance(self, hyperparameters: Array) -> Array:
+        """Give the covariance of the points."""
+        scales = np.exp(2 * hyperparameters[-3:])
+        covariance = np.exp(2 * hyperparameters[0]) * matern(self._distances(hyperparameters))
+        covariance += self._known
+        for scale, part in zip(scales, self._scaled, strict=True):
+            covariance += scale * part
+        return covariance
+
+    def _distances(self, hyperparameters: Array) -> Array:
+        """Give the distances of the points from each other, in lengths."""
+        scaled = self._at.cube / np.exp(hyperparameters[1:-3])
+        distances: Array = cdist(scaled, scaled)
+        return distances
+
+    def _slopes(self, hyperparameters: Array, surplus: Array) -> Array:
+        """Sum the covariance's derivatives, weighted by a symmetric matrix."""
         amplitude, scales = np.exp(2 * hyperparameters[0]), np.exp(2 * hyperparameters[-3:])
-        squares = self._squares / np.exp(2 * hyperparameters[1:-3])
-        correlation, slope = matern(squares.sum(-1))
-        parts = [amplitude * correlation] + [
-            s * part for s, part in zip(scales, self._scaled, strict=True)
+        distances = self._distances(hyperparameters)
+        weighted = amplitude * surplus * matern_slope(distances)
+        scaled = self._at.cube / np.exp(hyperparameters[1:-3])
+        # the sum of w_ij (x_i - x_j)^2, for each coordinate
+        lengths = 2 * (weighted.sum(1) @ scaled**2 - (scaled * (weighted @ scaled)).sum(0))
+        parts = [
+            scale * np.vdot(surplus, one) for scale, one in zip(scales, self._scaled, strict=True)
         ]
-        slopes = [amplitude * slope * squares[..., d] for d in range(squares.shape[-1])]
-        derivatives = [2 * parts[0], *slopes, *(2 * part for part in parts[1:])]
-        return self._known + sum(parts), derivatives
+        first = amplitude * np.vdot(surplus, matern(distances))
+        return np.array([2 * first, *lengths, *(2 * part for part in parts)])
 
     def _most_probable(self) -> Array:
         def loss(hyperparameters: Array) -> tuple[float, Array]:
             off = (hyperparameters - self._centres) / self._spreads
-            covariance, derivatives = self._covariance(hyperparameters)
+            covariance = self._covariance(hyperparameters)
             factor = cho_factor(covariance, lower=True, check_finite=False)
             weights = cho_solve(factor, self._residuals, check_finite=False)
             inverse = cho_solve(factor, np.eye(len(covariance)), check_finite=False)
             value = self._residuals @ weights / 2 + np.log(np.diag(factor[0])).sum() + off @ off / 2
-            surplus = inverse - np.outer(weights, weights)
-            slopes = np.array([np.vdot(surplus, one) / 2 for one in derivatives])
+            slopes = self._slopes(hyperparameters, inverse - np.outer(weights, weights)) / 2
             return float(value), slopes + off / self._spreads
 
         width = BOUND * self._spreads
@@ -223,8 +240,7 @@ class CurveProcess:
     def _latent(self, here: Places, there: Places) -> Array:
         """Give the covariance of ``m + f`` at places with that at others."""
         lengths = np.exp(self.hyperparameters[1:-3])
-        squares = ((here.cube[:, None] - there.cube) / lengths) ** 2
-        correlation, _ = matern(squares.sum(-1))
+        correlation = matern(cdist(here.cube / lengths, there.cube / lengths))
         covariance: Array = (
             self._priors.level**2
             + np.exp(2 * self.hyperparameters[0]) * correlation

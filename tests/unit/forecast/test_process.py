@@ -98,6 +98,18 @@ def test_the_most_probable_hyperparameters_are_better_than_their_neighbours() ->
             assert loss(found + step * np.eye(len(found))[index]) > best
 
 
+def test_the_slopes_are_those_of_differences() -> None:
+    places, points = toy(sources=0)
+    process = CurveProcess(places, points, PRIORS, LOGS)
+    surplus = np.random.default_rng(4).normal(size=(len(points.trial),) * 2)
+    surplus += surplus.T
+    found = process._slopes(LOGS, surplus)
+    for index, slope in enumerate(found):
+        step = 1e-5 * np.eye(len(LOGS))[index]
+        difference = process._covariance(LOGS + step) - process._covariance(LOGS - step)
+        assert slope == pytest.approx((surplus * difference).sum() / 2e-5, rel=1e-6)
+
+
 def test_a_curve_cut_short_is_foretold_within_its_uncertainty() -> None:
     """Trials that were trained to the end show how much is still to come."""
     rng = np.random.default_rng(3)
