@@ -191,7 +191,9 @@ class CurveProcess:
     def _covariance(self, hyperparameters: Array) -> Array:
         """Give the covariance of the points."""
         scales = np.exp(2 * hyperparameters[-3:])
-        covariance = np.exp(2 * hyperparameters[0]) * matern(self._distances(hyperparameters))
+        covariance: Array = np.exp(2 * hyperparameters[0]) * matern(
+            self._distances(hyperparameters)
+        )
         covariance += self._known
         for scale, part in zip(scales, self._scaled, strict=True):
             covariance += scale * part
