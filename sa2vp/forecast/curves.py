@@ -79,7 +79,17 @@ def logits_of(top1: Array, images: int) -> tuple[Array, Array]:
     infinite.
     """
     share = (top1 / 100 * images + 0.5) / (images + 1)
-    return np.log(share / (1 - share)), 1 / ((images + 1) * share * (1 - share))
+    return np.log(share / (1 - share)), _variances(share, images)
+
+
+def variances_at(logits: Array, images: int) -> Array:
+    """Give the binomial variances of accuracies that lie at these logits."""
+    return _variances(1 / (1 + np.exp(-logits)), images)
+
+
+def _variances(share: Array, images: int) -> Array:
+    variances: Array = 1 / ((images + 1) * share * (1 - share))
+    return variances
 
 
 def percent_of(logit: float) -> float:

@@ -13,10 +13,11 @@ from typing import Any
 from zlib import crc32
 
 import numpy as np
+from scipy.spatial.distance import cdist
 from scipy.stats import norm, qmc
 
 from sa2vp.forecast.cube import Cube
-from sa2vp.forecast.curves import Array, Points, Trial, percent_of
+from sa2vp.forecast.curves import Array, Points, Trial, percent_of, variances_at
 from sa2vp.forecast.earlier import EarlierTask
 from sa2vp.forecast.process import PRIORS, CurveProcess, Places, Priors
 from search_spaces import Range
@@ -82,6 +83,10 @@ class Verdict:
     def __str__(self) -> str:
         """Give the reason in words."""
         return f"{math.floor(100 * self.chance)} % chance to beat {self.best:.1f}"
+
+
+UNDECIDED = Verdict(1.0, 0.0, stop=False)
+"""Of a trial that there is nothing to compare with."""
 
 
 @dataclass(frozen=True)
@@ -151,7 +156,7 @@ class Forecaster:
             number: of the trial.
         """
         view = self._view(trials, self._earlier, number)
-        return view.verdict(number) if view else Verdict(1.0, 0.0, stop=False)
+        return view.verdict(number) if view else UNDECIDED
 
     def next(
         self, trials: Sequence[Trial], number: int | None, *, stopped: bool = True
@@ -195,8 +200,7 @@ class Forecaster:
         worth = places.told.mean(axis=1)
         if trials:
             taken = self._cube.of([trial.configuration for trial in trials])
-            distances = np.sqrt(((places.cube[:, None] - taken) ** 2).sum(-1)).min(axis=1)
-            worth += APART * np.minimum(distances, 0.5)
+            worth += APART * np.minimum(distances_to(places.cube, taken), 0.5)
         return drawn[int(worth.argmax())]
 
     def _propose(self, view: View, number: int) -> tuple[dict[str, Any], float]:
@@ -208,7 +212,7 @@ class Forecaster:
         drawn += self._cube.draw_near(rng, picked, SPREAD)
         places = self._places(drawn, view.earlier)
         gains = view.gains(places) / self._epochs
-        gains[view.distances(places) < APART_FROM_TRIED] *= 1e-6
+        gains[distances_to(places.cube, view.places.cube) < APART_FROM_TRIED] *= 1e-6
         best = int(gains.argmax())
         return drawn[best], float(gains[best])
 
@@ -263,6 +267,12 @@ class Forecaster:
         return last[1]
 
 
+def distances_to(cube: Array, others: Array) -> Array:
+    """Give how far the nearest of some places is from each of others, ``(N,)``."""
+    nearest: Array = cdist(cube, others).min(axis=1)
+    return nearest
+
+
 def most_telling(trials: Sequence[Trial], number: int | None) -> list[Trial]:
     """Leave out trials where there are more than ``MOST_TRIALS``.
 
@@ -307,7 +317,7 @@ class View:
         priors: Priors,
         hyperparameters: Array,
     ) -> None:
-        self._trials, self.earlier, self._places = trials, earlier, places
+        self._trials, self.earlier, self.places = trials, earlier, places
         self._epochs, self._images, self._priors = epochs, images, priors
         self._points = Points.of(_curves(trials), epochs, images)
         self._process = CurveProcess(places, self._points, priors, hyperparameters)
@@ -320,7 +330,7 @@ class View:
         own = self._index[number]
         others = [i for i in self._ranked() if i != own]
         if len(others) < FEWEST_OTHERS:
-            return Verdict(1.0, 0.0, stop=False)
+            return UNDECIDED
         best = others[0]
         chance = float(norm.cdf((self.means[own] - self.means[best]) / self._spread(own, best)))
         return Verdict(chance, percent_of(self.means[best]), stop=chance < CHANCE)
@@ -356,12 +366,6 @@ class View:
         means, spreads = process.expect_each(places)
         return self._gain(means - self.means[self._ranked()[0]], spreads * CAUTION, means)
 
-    def distances(self, places: Places) -> Array:
-        """Give how far the nearest trial is from each place, ``(N,)``."""
-        squares = ((places.cube[:, None] - self._places.cube) ** 2).sum(-1)
-        nearest: Array = np.sqrt(squares.min(axis=1))
-        return nearest
-
     def _gain(self, lead: Array, spread: Array, mean: Array) -> Array:
         """Give the expected improvement that a training would show, in logits.
 
@@ -369,7 +373,7 @@ class View:
         it by less than what is not known of it. So a configuration that is known well promises
         little, though it is near the best.
         """
-        noise = self._process.seed_variance * (2 + 2 * np.cosh(mean)) / (self._images + 1)
+        noise = self._process.seed_variance * variances_at(mean, self._images)
         moved = spread**2 / np.sqrt(spread**2 + noise)
         gain: Array = moved * norm.pdf(lead / moved) + lead * norm.cdf(lead / moved)
         return gain
@@ -385,15 +389,14 @@ class View:
         if not running:
             return self._process
         logits, points = self.means[running], self._points
-        share = 1 / (1 + np.exp(-logits))
         points = Points(
             np.concatenate([points.trial, np.array(running, dtype=np.intp)]),
             np.concatenate([points.left, np.zeros(len(running))]),
             np.concatenate([points.logits, logits]),
-            np.concatenate([points.variances, 1 / ((self._images + 1) * share * (1 - share))]),
+            np.concatenate([points.variances, variances_at(logits, self._images)]),
         )
         return CurveProcess(
-            self._places, points, self._priors, self._process.hyperparameters, self._process.centre
+            self.places, points, self._priors, self._process.hyperparameters, self._process.centre
         )
 
 

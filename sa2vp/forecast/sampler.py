@@ -24,12 +24,13 @@ from search_spaces import Choice, LogUniform, Range, Uniform
 MOST_VALUES = 256
 """Of an integer; each is a choice."""
 
-_STATES: Mapping[TrialState, State] = {
+STATES: Mapping[TrialState, State] = {
     TrialState.RUNNING: "running",
     TrialState.PRUNED: "stopped",
     TrialState.COMPLETE: "completed",
     TrialState.FAIL: "failed",
 }
+"""What Optuna's states are here."""
 
 
 class ForecastSampler(BaseSampler):
@@ -85,7 +86,7 @@ class ForecastSampler(BaseSampler):
             ranges, self._epochs, self._images, seed=self._seed, task=study.study_name
         )
         known = [
-            Trial(one.number, _values(one, search_space), _curve(one), _STATES[one.state])
+            Trial(one.number, _values(one, search_space), _curve(one), STATES[one.state])
             for one in study.get_trials(deepcopy=False)
             if one.number != trial.number and search_space.keys() <= one.params.keys()
         ]

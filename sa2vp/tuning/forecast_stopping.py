@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 
+from sa2vp.results.schema import EpochRow
 from sa2vp.tuning.task_search import METRIC, TaskSearch
 
 
@@ -26,6 +27,9 @@ class ForecastScheduler(FIFOScheduler):
         super().__init__()
         self._searches = searches
         self._reasons: dict[str, str] = {}
+
+    def replay(self, task: str, epochs: Iterable[EpochRow]) -> None:
+        """Do nothing with recorded epochs: every decision reads them from the record."""
 
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
         """Decide whether a search trial goes on."""

@@ -11,7 +11,8 @@ from collections.abc import Callable, Collection, Iterable
 from datetime import UTC, datetime
 from typing import Any, NoReturn
 
-from sa2vp.results.names import PLAIN_METHOD
+from sa2vp.forecast.curves import Trial
+from sa2vp.results.names import PLAIN_METHOD, trial_number
 from sa2vp.results.ranking import Outcome, rank
 from sa2vp.results.schema import Decision, EpochRow, Phase, RunRow, Status
 from sa2vp.results.store import ResultsStore, StoreError, superseded_folder
@@ -205,6 +206,12 @@ class RunRecord:
         """List a task's runs of one phase, in order of run_id."""
         rows = (row for row in self.runs.values() if (row.task, row.phase) == (task, phase))
         return sorted(rows, key=lambda row: row.run_id)
+
+    def trial(self, row: RunRow, epochs: int | None = None) -> Trial:
+        """Give a search run as a trial: as it stands, or with its first epochs alone."""
+        known = self.epochs[row.run_id][:epochs]
+        accuracies = tuple(epoch.val_top1 or 0.0 for epoch in known)
+        return Trial(trial_number(row.run_id), row.configuration, accuracies, row.status)
 
     def failed(self) -> list[RunRow]:
         """List the runs that failed."""

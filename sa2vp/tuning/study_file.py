@@ -7,6 +7,7 @@ read, or says something else than the results do, is made anew.
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,7 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 from ray.tune import Callback
 
-from sa2vp.forecast.curves import State, Trial
-from sa2vp.results.names import trial_number
+from sa2vp.forecast.curves import Trial
 from sa2vp.results.schema import RunRow
 from sa2vp.results.store import ResultsStore
 from sa2vp.tuning.distributions import for_optuna
@@ -88,10 +88,9 @@ class KeepStudies(Callback):
         row = self._record.runs.get(run_id)
         if row is None or trial.state != TrialState.PRUNED:
             return False
-        then = self._trial(row, "stopped", len(trial.intermediate_values))
-        return row.epochs_done > len(trial.intermediate_values) and _content(trial) == _content(
-            then
-        )
+        epochs = len(trial.intermediate_values)
+        then = replace(self._record.trial(row, epochs), state="stopped")
+        return row.epochs_done > epochs and _content(trial) == _content(self._frozen(row, then))
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave everything out: Tune pickles its callbacks, for a way back that is not ours."""
@@ -111,14 +110,11 @@ class KeepStudies(Callback):
         with suppress(Exception):  # a copy is not worth a search; the next one makes it anew
             self._studies[row.task].add_trial(self._trial(row))
 
-    def _trial(
-        self, row: RunRow, status: State | None = None, epochs: int | None = None
-    ) -> FrozenTrial:
-        """Give a run as Optuna's trial: as it ended, or as it was stopped after some epochs."""
-        rows = self._record.epochs[row.run_id][:epochs]
-        accuracies = [epoch.val_top1 or 0.0 for epoch in rows]
-        number = trial_number(row.run_id)
-        known = Trial(number, row.configuration, accuracies, status or row.status)
+    def _trial(self, row: RunRow) -> FrozenTrial:
+        """Give a run that has ended as Optuna's trial."""
+        return self._frozen(row, self._record.trial(row))
+
+    def _frozen(self, row: RunRow, known: Trial) -> FrozenTrial:
         trial = frozen_trial(self._spaces[row.task], known)
         trial.set_user_attr("run_id", row.run_id)
         return trial

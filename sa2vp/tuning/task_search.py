@@ -14,6 +14,7 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 from sa2vp.forecast.curves import Trial
 from sa2vp.forecast.decisions import Forecaster, New, Next, Verdict
 from sa2vp.forecast.earlier import EarlierTask
+from sa2vp.forecast.sampler import STATES
 from sa2vp.results.names import trial_number
 from sa2vp.tuning.distributions import for_optuna
 from sa2vp.tuning.plan import SearchPlan
@@ -23,12 +24,7 @@ METRIC = "val_top1"
 STARTUP_TRIALS = 5
 """Trials before TPE models the results: few, since a search has tens of trials, not hundreds."""
 
-_STATES = {
-    "running": TrialState.RUNNING,
-    "completed": TrialState.COMPLETE,
-    "stopped": TrialState.PRUNED,
-    "failed": TrialState.FAIL,
-}
+_OF_OPTUNA = {state: of_optuna for of_optuna, state in STATES.items()}
 
 
 def frozen_trial(distributions: Mapping[str, BaseDistribution], trial: Trial) -> FrozenTrial:
@@ -38,7 +34,7 @@ def frozen_trial(distributions: Mapping[str, BaseDistribution], trial: Trial) ->
         distributions: of the space.
         trial: to describe.
     """
-    state, accuracies = _STATES[trial.state], trial.accuracies
+    state, accuracies = _OF_OPTUNA[trial.state], trial.accuracies
     if state == TrialState.PRUNED and not accuracies:
         state = TrialState.FAIL  # stopped before it had anything to tell
     ended_well = state in (TrialState.COMPLETE, TrialState.PRUNED)
@@ -140,15 +136,7 @@ class TaskSearch:
         rows = sorted(
             self._record.of(self._task, "search"), key=lambda row: trial_number(row.run_id)
         )
-        return [
-            Trial(
-                trial_number(row.run_id),
-                row.configuration,
-                tuple(epoch.val_top1 or 0.0 for epoch in self._record.epochs[row.run_id]),
-                row.status,
-            )
-            for row in rows
-        ]
+        return [self._record.trial(row) for row in rows]
 
     def next(self, number: int | None) -> Next | None:
         """Say what to do with a free place.

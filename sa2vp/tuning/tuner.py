@@ -81,20 +81,24 @@ def make_scheduler(
     weights are there too; else its last epoch is trained again.
     """
     config = plan.config
-    asha = PerTaskASHA(
-        plan.tasks, config.epochs, config.grace_epochs, config.reduction_factor, config.brackets
+    scheduler: Stopping = (
+        ForecastScheduler(searches)
+        if config.scheduler == "forecast"
+        else PerTaskASHA(
+            plan.tasks, config.epochs, config.grace_epochs, config.reduction_factor, config.brackets
+        )
     )
     for task in plan.tasks:
         for row in record.of(task, "search"):
             epochs = record.epochs[row.run_id]
-            asha.replay(task, epochs)
+            scheduler.replay(task, epochs)
             if row.status == "running" and epochs and epochs[-1].decision == "stop":
                 record.close(row.run_id)
     for row in record.runs.values():
         done = row.status == "running" and row.epochs_done == row.epochs_planned
         if done and (row.phase != "final" or record.has_weights(row)):
             record.close(row.run_id)
-    return asha if config.scheduler == "asha" else ForecastScheduler(searches)
+    return scheduler
 
 
 def make_callbacks(
