@@ -69,7 +69,6 @@ def suggest_by_optuna(
         task: its name.
         number: of the new trial.
     """
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
     sampler = make_sampler(zlib.crc32(f"{seed}/{task}/{number}".encode()))
     study = optuna.create_study(direction="maximize", sampler=sampler)
     study.add_trials([frozen_trial(distributions, trial) for trial in trials])
@@ -119,6 +118,7 @@ class TaskSearch:
         images: int,
         earlier: Sequence[EarlierTask] = (),
     ) -> None:
+        optuna.logging.set_verbosity(optuna.logging.WARNING)  # the terminal is the progress's
         self._config, self._record, self._task = plan.config, record, task
         self._space = plan.space(task)
         self._distributions = for_optuna(self._space.ranges)

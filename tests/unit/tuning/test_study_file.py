@@ -9,6 +9,7 @@ from typing import Any
 
 import optuna
 import pytest
+from driver import Driver
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from optuna.storages import JournalStorage
@@ -98,6 +99,12 @@ def test_a_changed_or_cut_file_is_made_anew(
     (results / "optuna-demo.log").write_bytes(content)
     open_studies(results)
     assert said_in(results) == SAID
+
+
+def test_optuna_is_quiet_before_its_studies_are_opened(tmp_path: Path) -> None:
+    optuna.logging.set_verbosity(optuna.logging.INFO)  # as Optuna ships it
+    Driver(tmp_path, tasks="digits", trials=2)
+    assert optuna.logging.get_verbosity() == optuna.logging.WARNING
 
 
 def test_an_accuracy_that_has_changed_is_noticed(results: Path, journal: bytes) -> None:
