@@ -73,13 +73,16 @@ def main(rank: int, count: int, folder: Path) -> None:
     torch.set_num_threads(1)
     rendezvous = f"file://{folder}/rendezvous"
     dist.init_process_group("gloo", init_method=rendezvous, rank=rank, world_size=count)
-    for name, options in json.loads((folder / "cases.json").read_text()).items():
-        run, seen = run_case(folder, rank=rank, **options)
-        (folder / f"{name}-{rank}.json").write_text(json.dumps(seen))
-        if rank == 0:
-            run.save(folder / name)
-        dist.barrier()  # the next case may continue from what was saved
-    dist.destroy_process_group()
+    try:
+        for name, options in json.loads((folder / "cases.json").read_text()).items():
+            run, seen = run_case(folder, rank=rank, **options)
+            (folder / f"{name}-{rank}.json").write_text(json.dumps(seen))
+            if rank == 0:
+                run.save(folder / name)
+            dist.barrier()  # the next case may continue from what was saved
+    finally:
+        # Also after an error: gloo's threads may abort a process that ends while its group stands.
+        dist.destroy_process_group()
 
 
 if __name__ == "__main__":

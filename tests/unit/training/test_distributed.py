@@ -146,7 +146,7 @@ def test_dropout_differs_from_worker_to_worker_and_is_the_same_again(shared: Pat
 def test_one_worker_without_memory_for_an_image_ends_the_run_for_all(tmp_path: Path) -> None:
     first, second = start_workers(tmp_path, {"lost": PLAIN | {"fits": [99, 0]}})
     _, errors = second.communicate(timeout=120)
-    assert second.returncode == 1
+    assert second.returncode == 1, errors
     assert "out of memory in training with one image at a time" in errors
     first.communicate(timeout=120)  # it does not wait for the other for ever
     assert first.returncode != 0
