@@ -1,109 +1,135 @@
-"""How often the truly best setting is chosen, with and without further seeds of the best trials.
+"""How often the truly best configuration is chosen, with and without runs that confirm the choice.
 
-``python benchmarks/compare_choices.py`` draws searches from ``demo_settings.parquet``: so many of
-its settings at random, each with the result of one of its recorded seeds. The choice is the one
-that a search makes (``--confirm K``); the truth is the mean over all recorded seeds. Settings of
-which one seed alone is recorded were far from the best by that seed.
+``python benchmarks/compare_choices.py [--table FILE]`` draws searches from recorded configurations
+(``demo_settings.parquet`` unless told otherwise) of the tasks that have some repeated with further
+seeds: so many configurations at random, each with a drawn run. A run is the configuration's truth,
+as in ``compare_searches.py``'s lookup, plus how a recorded run of some repeated configuration that
+reached about as much differed from its mean; so a configuration can be repeated for ever, which
+one with five recorded seeds cannot.
+
+The choices are compared on the same searches: by the trials alone; after the K best were repeated
+with two seeds each (``fixed``); and after the race of ``--confirm N`` (``sa2vp/tuning/race.py``).
 """
 
 from __future__ import annotations
 
-import tempfile
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Annotated, Any
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Annotated
 
 import numpy as np
-import pandas as pd
+from comparison.replays import Lookup, replays
+from comparison.tables import read_tables
 from cyclopts import Parameter
+from numpy.typing import NDArray
 from record_settings import TABLE
 from rich.table import Table
 
 from sa2vp.cli.commands import run_script
 from sa2vp.printing import Console
-from sa2vp.results.names import make_run_id, trial_number
-from sa2vp.results.schema import Phase, RunRow, hyperparameter_columns
-from sa2vp.results.store import ResultsStore
-from sa2vp.tuning.record import RunRecord
-from search_spaces import SPACES
+from sa2vp.results.ranking import Outcome, rank
+from sa2vp.tuning.race import Racer, next_to_repeat
 
+Draw = Callable[[int], float]
+"""Trains a configuration once more, and gives its top-1 in percent."""
 
-@dataclass(frozen=True)
-class Choices:
-    """What became of many drawn searches.
+Runs = list[list[float]]
+"""Top-1 of each configuration's trial and repeats, in percent."""
 
-    Attributes:
-        best: share in which the truly best setting was chosen.
-        lost: points of top-1 that the chosen setting is behind it, on average.
-    """
-
-    best: float
-    lost: float
+SEEDS = 2
+"""Of each configuration that is repeated without a race."""
 
 
 def main(
+    table: Annotated[Path, Parameter(help="Parquet file, or a folder of them.")] = TABLE,
     searches: Annotated[int, Parameter(help="To draw.")] = 2000,
-    trials: Annotated[int, Parameter(help="Of each search.")] = 24,
-    confirm: Annotated[str, Parameter(metavar="K,K", help="Trials confirmed.")] = "0,2,3,5",
-    seeds: Annotated[int, Parameter(help="That confirm a trial.")] = 2,
+    trials: Annotated[int, Parameter(help="Of each search, trained to the end.")] = 24,
+    confirm: Annotated[str, Parameter(metavar="N,N", help="Most runs of a race.")] = "2,4,6,8",
 ) -> None:
     """Print the table."""
-    recorded = pd.read_parquet(TABLE)
-    last = recorded[recorded["epoch"] == recorded["epoch"].max()]
-    table = Table("task", "trials confirmed", "further runs", "truly best chosen", "points behind")
-    for task, rows in last.groupby("task"):
-        if rows["seed"].nunique() <= seeds:
-            continue
-        settings = [of_setting for _, of_setting in rows.groupby("number")]
-        for count in (int(number) for number in confirm.split(",")):
-            found = choose(settings, searches, trials, count, seeds)
-            table.add_row(
-                str(task), str(count), str(count * seeds), f"{found.best:.1%}", f"{found.lost:.2f}"
-            )
-    Console().print(table)
+    shown = Table("task", "choice", "further runs", "truly best", "within 0.5", "points behind")
+    ways: dict[str, Callable[[Runs, Draw, int], int]] = {
+        "trials alone": lambda _runs, _draw, _images: 0,
+        "fixed, 2 best": lambda runs, draw, _: repeat_best(runs, draw, 2),
+        "fixed, 3 best": lambda runs, draw, _: repeat_best(runs, draw, 3),
+    }
+    for number in confirm.split(","):
+        ways[f"race, {number}"] = partial(race, most=int(number))
+    for task in read_tables(table):
+        if any(len(curves) > 1 for curves in task.runs):
+            lookup = replays(task)["lookup"][0]
+            assert isinstance(lookup, Lookup)  # noqa: S101 - for the type checker
+            for name, way in ways.items():
+                used, behind = choose(lookup, way, searches, trials)
+                shown.add_row(
+                    task.task, name, f"{used.mean():.1f}", f"{np.mean(behind < 1e-9):.1%}",
+                    f"{np.mean(behind <= 0.5):.1%}", f"{behind.mean():.2f}",
+                )  # fmt: skip
+            shown.add_section()
+    Console(width=100).print(shown)
 
 
 def choose(
-    settings: list[pd.DataFrame], searches: int, trials: int, confirm: int, seeds: int
-) -> Choices:
-    """Draw searches, the same ones for each number of confirmed trials, and choose in each."""
-    rng = np.random.default_rng(0)
-    truths = np.array([rows["val_top1"].mean() for rows in settings])
-    lost = []
-    with tempfile.TemporaryDirectory() as nothing:
-        for _ in range(searches):
-            drawn = rng.choice(len(settings), trials, replace=False)
-            record = RunRecord(ResultsStore(nothing), "demo")
-            results: dict[int, list[dict[Any, Any]]] = {}
-            for number in drawn:
-                order = rng.permutation(len(settings[number]))
-                results[int(number)] = settings[number].iloc[order].to_dict("records")
-                enter(record, int(number), results[int(number)][0])
-            for trial in record.ranked("digits")[:confirm]:
-                number = trial_number(trial.run_id)
-                for seed in range(1, seeds + 1):
-                    enter(record, number, results[number][seed], seed)
-            best = record.best("digits")
-            assert best is not None  # noqa: S101 - for the type checker
-            chosen = trial_number(best.run_id)
-            lost.append(truths[drawn].max() - truths[chosen])
-    return Choices(best=float(np.mean(np.isclose(lost, 0))), lost=float(np.mean(lost)))
+    lookup: Lookup, way: Callable[[Runs, Draw, int], int], searches: int, trials: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Choose in drawn searches, the same ones for every way.
+
+    Returns:
+        For each search, the runs that the way added, and by how many points the chosen
+        configuration is behind the best one that was tried.
+    """
+    used, behind = [], []
+    for seed in range(searches):
+        rng = np.random.default_rng(seed)
+        drawn = rng.choice(len(lookup.truths), trials, replace=False)
+
+        draw = partial(_train, lookup, rng, drawn)
+        runs = [[draw(number)] for number in range(trials)]
+        used.append(way(runs, draw, lookup.table.images))
+        truths = lookup.truths[drawn]
+        behind.append(truths.max() - truths[_ranked(runs)[0]])
+    return np.array(used, dtype=float), np.array(behind)
 
 
-def enter(record: RunRecord, number: int, result: dict[Any, Any], seed: int = 0) -> None:
-    """Enter a completed run of a configuration: its trial, or what a further seed reaches."""
-    phase: Phase = "confirm" if seed else "search"
-    searched = SPACES["demo"]["digits"].ranges
-    values = {name: result[name] for name in searched} | {"weight_decay": 0.0, "dropout": 0.0}
-    row = RunRow(
-        run_id=make_run_id("demo", "digits", phase, number, seed), uid=f"{number}-{seed}",
-        suite="demo", task="digits", backbone="demo", method="sa2vp", phase=phase,
-        **hyperparameter_columns(values, searched), epochs_planned=1, seed=seed,
-        status="completed", epochs_done=1, last_val_top1=result["val_top1"],
-        last_val_loss=result["val_loss"], data_fingerprint="", versions="", commit=None,
-        started_at=datetime.now(UTC), trainable_params=int(result["inter_dim"]),
-    )  # fmt: skip
-    record.runs[row.run_id] = row
+def _train(
+    lookup: Lookup, rng: np.random.Generator, drawn: NDArray[np.int64], number: int
+) -> float:
+    truth, step = lookup.truths[drawn[number]], lookup.table.step
+    top1 = truth + rng.choice(lookup.noise.near(truth))[-1, 0]
+    return float(np.clip(np.round(top1 / step) * step if step else top1, 0, 100))
+
+
+def repeat_best(runs: Runs, draw: Draw, count: int) -> int:
+    """Repeat the best ones with ``SEEDS`` seeds each; give the number of runs."""
+    for number in _ranked(runs)[:count]:
+        runs[number] += [draw(number) for _ in range(SEEDS)]
+    return count * SEEDS
+
+
+def race(runs: Runs, draw: Draw, images: int, most: int) -> int:
+    """Let the best ones race; give the number of runs."""
+    for used in range(most):
+        racers = [Racer(top1) for top1 in runs]
+        number = next_to_repeat(racers, _ranked(runs)[0], images)
+        if number is None:
+            return used
+        runs[number].append(draw(number))
+    return most
+
+
+def _ranked(runs: Runs) -> list[int]:
+    """Rank configurations as a search does."""
+    outcomes = [
+        Outcome(
+            run_id=f"{number:04}-{repeat}", phase="confirm" if repeat else "search",
+            configuration=number, status="completed", val_top1=top1, val_loss=None,
+            trainable_params=None,
+        )
+        for number, of_number in enumerate(runs)
+        for repeat, top1 in enumerate(of_number)
+    ]  # fmt: skip
+    return [int(run_id.split("-")[0]) for run_id in rank(outcomes)]
 
 
 if __name__ == "__main__":

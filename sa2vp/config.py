@@ -56,6 +56,16 @@ def _suite_of(data: Mapping[str, Any]) -> Suite:
     return SUITES.get(data.get("suite", ""), DEMO)
 
 
+FEWEST_CONFIRMED = 20
+"""Trials of a search that confirms its choice unasked: beside fewer the runs would take long."""
+
+
+def _confirming_runs(data: Mapping[str, Any]) -> int:
+    """Give how many runs confirm the choice, where no option says so."""
+    trials: int = data.get("trials", 0)
+    return trials // 10 if trials >= FEWEST_CONFIRMED else 0
+
+
 SAMPLERS = ("tpe", "forecast")
 SCHEDULERS = ("asha", "forecast")
 
@@ -194,11 +204,12 @@ class SearchConfig(BaseModel):
     confirm: Annotated[
         int,
         Field(ge=0, le=MAX_COUNT),
-        Option("Retrain the K best trials, choose by their means.", PROTOCOL, Role.EXTENT, "K"),
-    ] = 0
-    confirm_seeds: Annotated[
-        Count, Option("How often each of them, with further seeds.", PROTOCOL, Role.EXTENT, "N")
-    ] = 2
+        Option(
+            "Up to N runs with further seeds, to choose among the best. Default: a tenth of "
+            "--trials, none below 20.",
+            PROTOCOL, Role.EXTENT, "N",
+        ),
+    ] = Field(default_factory=_confirming_runs)  # fmt: skip
 
     precision: Annotated[
         str,

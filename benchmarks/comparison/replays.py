@@ -185,7 +185,7 @@ class Lookup:
     """The recorded curves: of the nearest configuration that this search has not tried yet."""
 
     def __init__(self, table: TaskTable, expected: NDArray[np.float64], noise: Noise) -> None:
-        self.table = table
+        self.table, self.noise = table, noise
         self.trials = len(table.runs)
         self.truths = _shrunken(table, expected, noise)
         self.best = float(self.truths.max())

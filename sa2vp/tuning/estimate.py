@@ -94,7 +94,7 @@ def estimate(plan: SearchPlan, images: Mapping[str, int], rates: Rates, learned:
     """
     config = plan.config
     expected = config.trials * expected_epochs(plan)
-    repeats = config.seeds + config.confirm * config.confirm_seeds
+    repeats = config.seeds + config.confirm
     final = config.epochs * repeats
     per_epoch = images["train"] / rates.training
     searched = expected * (per_epoch + images["val"] / rates.evaluation)

@@ -116,7 +116,7 @@ class Progress:
         running = [row for row in trials if row.status == "running"]
         epochs = max(0, self._config.trials - len(ended)) * epochs_per_trial
         epochs -= min(epochs, sum(row.epochs_done for row in running))
-        repeats = self._config.seeds + self._config.confirm * self._config.confirm_seeds
+        repeats = self._config.seeds + self._config.confirm
         repeated = [*finals, *self._record.of(task, "confirm")]
         epochs += repeats * self._config.epochs - sum(row.epochs_done for row in repeated)
         return max(0.0, epochs * pace / self._slots)

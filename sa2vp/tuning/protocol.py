@@ -112,25 +112,22 @@ class ProtocolSearcher(Searcher):
         return row
 
     def _next_confirmation(self, task: str) -> RunRow | None:
-        """Continue or start a run that confirms one of the best trials, once all have ended."""
+        """Continue or start a run that repeats one of the best trials, once all have ended."""
         if self._is_running(task, "search"):
             return None
         self._set_strays_aside(task)
         runs = self._record.of(task, "confirm")
         for row in self._interrupted(runs):
             return row
-        best = {
-            tuple(row.configuration.items()): row for row in reversed(self._record.ranked(task))
-        }
-        for trial in list(reversed(best.values()))[: self._config.confirm]:
-            tried = {row.seed for row in runs if row.configuration == trial.configuration}
-            for seed in range(
-                self._config.seed + 1, self._config.seed + 1 + self._config.confirm_seeds
-            ):
-                if seed not in tried:
-                    number = trial_number(trial.run_id)
-                    return self._row(task, "confirm", trial.configuration, seed, number=number)
-        return None
+        if len(runs) >= self._config.confirm:
+            return None
+        trial = self._searches[task].to_repeat()
+        if trial is None:
+            return None
+        tried = {row.seed for row in runs if row.configuration == trial.configuration}
+        seed = next(seed for seed in count(self._config.seed + 1) if seed not in tried)
+        number = trial_number(trial.run_id)
+        return self._row(task, "confirm", trial.configuration, seed, number=number)
 
     def _set_strays_aside(self, task: str) -> None:
         """Set aside what confirms a trial whose row was lost, and whose number names another."""

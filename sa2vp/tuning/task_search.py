@@ -16,9 +16,12 @@ from sa2vp.forecast.decisions import Forecaster, New, Next, Verdict
 from sa2vp.forecast.earlier import EarlierTask
 from sa2vp.forecast.sampler import STATES
 from sa2vp.results.names import trial_number
+from sa2vp.results.schema import RunRow
 from sa2vp.tuning.distributions import for_optuna
 from sa2vp.tuning.plan import SearchPlan
+from sa2vp.tuning.race import Racer, next_to_repeat
 from sa2vp.tuning.record import RunRecord
+from search_spaces.kinds import Value
 
 METRIC = "val_top1"
 STARTUP_TRIALS = 5
@@ -119,6 +122,7 @@ class TaskSearch:
         earlier: Sequence[EarlierTask] = (),
     ) -> None:
         optuna.logging.set_verbosity(optuna.logging.WARNING)  # the terminal is the progress's
+        self._images = images
         self._config, self._record, self._task = plan.config, record, task
         self._space = plan.space(task)
         self._distributions = for_optuna(self._space.ranges)
@@ -161,6 +165,24 @@ class TaskSearch:
             )
         )  # fmt: skip
 
+    def to_repeat(self) -> RunRow | None:
+        """Give the trial to train with a further seed before one is chosen; None once it is clear.
+
+        All trials have ended.
+        """
+        best = self._record.best(self._task)
+        if best is None:
+            return None
+        # of trials with the same configuration the best one stands for it
+        trials = {_key(row): row for row in reversed(self._record.ranked(self._task))}
+        repeats = [
+            [run for run in self._record.of(self._task, "confirm") if _key(run) == key]
+            for key in trials
+        ]
+        racers = [_racer(*runs) for runs in zip(trials.values(), repeats, strict=True)]
+        found = next_to_repeat(racers, [*trials].index(_key(best)), self._images)
+        return None if found is None else [*trials.values()][found]
+
     def judge(self, run_id: str, epoch: int, top1: float) -> Verdict:
         """Say whether the model gives a trial a chance, after an epoch that is not recorded yet."""
         number = trial_number(run_id)
@@ -171,3 +193,18 @@ class TaskSearch:
             for one in self.trials()
         ]
         return self._forecaster.judge(trials, number)
+
+
+def _key(row: RunRow) -> tuple[tuple[str, Value], ...]:
+    """Give what tells configurations apart."""
+    return tuple(row.configuration.items())
+
+
+def _racer(trial: RunRow, repeats: Sequence[RunRow]) -> Racer:
+    """Give a configuration's trial and repeats as the race sees them."""
+    completed = [trial, *(run for run in repeats if run.status == "completed")]
+    return Racer(
+        [run.last_val_top1 or 0.0 for run in completed],
+        under_way=sum(run.status == "running" for run in repeats),
+        failed=sum(run.status == "failed" for run in repeats),
+    )

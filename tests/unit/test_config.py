@@ -67,7 +67,7 @@ def test_a_recipe_decides_what_runs_reach_and_how_many_there_are() -> None:
     named = {
         "suite", "tasks", "backbone", "method", "image_size", "precision", "spaces", "trials",
         "epochs", "seeds", "seed", "grace_epochs", "reduction_factor", "brackets", "confirm",
-        "confirm_seeds", "sampler", "scheduler",
+        "sampler", "scheduler",
     }  # fmt: skip
     assert named < DECIDED
     assert {"lr", "weight_decay", "dropout", "fusion", "inter_dim"} < DECIDED - named

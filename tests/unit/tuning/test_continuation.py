@@ -187,15 +187,16 @@ def test_a_packed_run_whose_row_is_lost_leaves_nothing_that_counts(tmp_path: Pat
 
 
 def test_what_confirms_a_trial_whose_row_is_lost_is_set_aside(tmp_path: Path) -> None:
-    options = DIGITS | {"trials": 7, "seeds": 1, "confirm": 1, "confirm_seeds": 1}
+    options = DIGITS | {"trials": 7, "seeds": 1, "confirm": 2}
     last = "demo-digits-search-0006"
+    top1 = {last: 51.0, "demo-digits-search-0005": 50.5}  # both are in the race
     first = Driver(tmp_path, **options)
-    first.run_all({last: 90.0})
+    first.run_all(top1)
     lost = first.record.runs[last].configuration
     (tmp_path / "runs" / f"{last}.parquet").unlink()
     (tmp_path / "runs" / "demo-digits-search-0001.parquet").unlink()
     again = Driver(tmp_path, **options)
-    order = again.run_all({last: 90.0})
+    order = again.run_all(top1)
     assert order[2:] == ["demo-digits-confirm-0006-seed1", FINALS[0]]
     new = again.record.runs["demo-digits-confirm-0006-seed1"]
     assert new.configuration == again.record.runs[last].configuration != lost

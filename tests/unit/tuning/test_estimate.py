@@ -35,7 +35,6 @@ def test_a_plan_without_decisions_runs_every_epoch() -> None:
 def test_images_epochs_and_runs_add_up() -> None:
     plan = make_plan(
             suite="demo", trials=10, epochs=10, grace_epochs=10, seeds=2, confirm=3,
-            confirm_seeds=1,
         )  # fmt: skip
     found = estimate(plan, IMAGES, Rates(training=32, evaluation=100), learned=2**20)
     assert (found.epochs, found.expected, found.final) == (100, 100, 50)
@@ -46,7 +45,6 @@ def test_images_epochs_and_runs_add_up() -> None:
     assert found + found == estimate(
         make_plan(
                 suite="demo", trials=20, epochs=10, grace_epochs=10, seeds=4, confirm=6,
-                confirm_seeds=1,
             ),
         IMAGES, Rates(32, 100), 2**20,
     )  # fmt: skip

@@ -101,7 +101,6 @@ def test_tasks_keep_the_order_of_the_suite() -> None:
         ({"seeds": 10**10}, r"^--seeds: must be 1,000,000 or less, got 10000000000$"),
         ({"epochs": 10**20}, r"^--epochs: must be 1,000,000 or less"),
         ({"confirm": 10**7}, r"^--confirm: must be 1,000,000 or less"),
-        ({"confirm_seeds": 10**7}, r"^--confirm-seeds: must be 1,000,000 or less"),
         ({"grace_epochs": 10**7}, r"^--grace-epochs: must be 1,000,000 or less"),
         ({"seed": 10**30}, r"^--seed: must be 1,000,000,000 or less"),
         ({"reduction_factor": 1e308}, r"^--reduction-factor: must be 1,000,000 or less"),

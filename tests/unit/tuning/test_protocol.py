@@ -38,40 +38,56 @@ def confirming(trial: int, seed: int) -> str:
 CONFIRMED = {
     TRIALS[0]: 80.0,
     TRIALS[1]: 78.0,
-    confirming(0, 1): 70.0,  # the mean of trial 0 is 74
-    confirming(0, 2): 72.0,
-    confirming(1, 1): 76.0,  # that of trial 1 is 76
-    confirming(1, 2): 74.0,
+    confirming(1, 1): 76.0,  # the mean of trial 1 is 77, and trial 0 beats it
+    confirming(0, 1): 70.0,  # that of trial 0 is 75,
+    confirming(0, 2): 72.0,  # then 74
 }
+REPEATED = list(CONFIRMED)[2:]
 
 
-def test_the_best_trials_are_confirmed_and_their_means_decide(tmp_path: Path) -> None:
-    driver = Driver(tmp_path, **(DIGITS | {"seeds": 1, "confirm": 2, "confirm_seeds": 2}))
-    repeated = [confirming(trial, seed) for trial in (0, 1) for seed in (1, 2)]
-    assert driver.run_all(CONFIRMED) == [*TRIALS, *repeated, FINALS[0]]
+def test_the_best_trials_race_and_their_means_decide(tmp_path: Path) -> None:
+    # The chances of whoever is behind are 25 %, 12 %, 18 % and then 7 %, worked out from the
+    # binomial deviations of 200 images and those that the model gives a seed and an epoch.
+    driver = Driver(tmp_path, **(DIGITS | {"seeds": 1, "confirm": 4}))
+    assert driver.run_all(CONFIRMED) == [*TRIALS, *REPEATED, FINALS[0]]
     runs = driver.record.runs
     assert runs[FINALS[0]].configuration == runs[TRIALS[1]].configuration
-    assert [runs[name].seed for name in repeated] == [1, 2, 1, 2]
-    assert [runs[name].test_top1 for name in repeated] == [None] * 4
+    assert [runs[name].seed for name in REPEATED] == [1, 1, 2]
+    assert [runs[name].test_top1 for name in REPEATED] == [None] * 3
+
+
+def test_the_race_ends_with_its_runs(tmp_path: Path) -> None:
+    driver = Driver(tmp_path, **(DIGITS | {"seeds": 1, "confirm": 1}))
+    assert driver.run_all(CONFIRMED) == [*TRIALS, REPEATED[0], FINALS[0]]
+    runs = driver.record.runs
+    assert runs[FINALS[0]].configuration == runs[TRIALS[0]].configuration
+
+
+def test_side_by_side_repeats_are_of_different_trials(tmp_path: Path) -> None:
+    driver = Driver(tmp_path, slots=2, **(DIGITS | {"seeds": 1, "confirm": 4}))
+    for name in [driver.ask()["run_id"] for _ in range(2)]:
+        driver.finish(name, CONFIRMED[name])
+    driver.finish(driver.ask()["run_id"], 50.0)
+    assert [driver.ask()["run_id"] for _ in range(2)] == REPEATED[:2]
 
 
 def test_a_finished_search_can_be_confirmed_later(tmp_path: Path) -> None:
     first = Driver(tmp_path, **(DIGITS | {"seeds": 1}))
     first.run_all(CONFIRMED)
     assert first.record.runs[FINALS[0]].configuration == first.record.runs[TRIALS[0]].configuration
-    again = Driver(tmp_path, **(DIGITS | {"seeds": 1, "confirm": 2}))
+    again = Driver(tmp_path, **(DIGITS | {"seeds": 1, "confirm": 4}))
     assert again.run_all(CONFIRMED)[-1] == FINALS[0]  # of the other setting: set aside, run anew
     assert again.record.runs[FINALS[0]].configuration == again.record.runs[TRIALS[1]].configuration
 
 
 def test_an_interrupted_confirmation_goes_on(tmp_path: Path) -> None:
-    options = DIGITS | {"seeds": 1, "confirm": 1, "confirm_seeds": 1}
+    options = DIGITS | {"seeds": 1, "confirm": 1}
     driver = Driver(tmp_path, **options)
     for number in range(3):
         driver.finish(driver.ask()["run_id"], 60.0 + number)
-    assert driver.ask()["run_id"] == confirming(2, 1)
+    assert driver.ask()["run_id"] == confirming(1, 1)
     assert driver.ask() is None  # the setting is not chosen yet
-    assert Driver(tmp_path, **options).run_all({}) == [confirming(2, 1), FINALS[0]]
+    assert Driver(tmp_path, **options).run_all({}) == [confirming(1, 1), FINALS[0]]
 
 
 def test_every_run_is_told_what_its_data_are(tmp_path: Path) -> None:
@@ -103,11 +119,11 @@ def test_failures_of_other_tasks_are_neither_taken_up_nor_forgotten(tmp_path: Pa
 
 
 def test_a_repeat_that_failed_loses_its_setting_the_choice(tmp_path: Path) -> None:
-    driver = Driver(tmp_path, **(DIGITS | {"seeds": 1, "confirm": 2, "confirm_seeds": 1}))
+    driver = Driver(tmp_path, **(DIGITS | {"seeds": 1, "confirm": 2}))
     for top1 in (95.0, 94.0, 10.0):
         driver.finish(driver.ask()["run_id"], top1)
+    driver.finish(driver.ask()["run_id"], 95.5)
     driver.fail(driver.ask()["run_id"])
-    driver.finish(driver.ask()["run_id"], 93.5)
     assert driver.ask()["hyperparameters"]["lr"] == driver.record.runs[TRIALS[1]].lr
 
 
