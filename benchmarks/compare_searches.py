@@ -164,7 +164,7 @@ def _earlier(path: Path | None) -> list[tuple[str, EarlierTask]]:
         (
             dataset_of(one.task),
             EarlierTask(
-                one.space.ranges, one.configurations, one.means[:, -1, 0].tolist(), one.images
+                one.space.ranges, one.configurations, one.means[:, -1:, 0].tolist(), 1, one.images
             ),
         )
         for one in found

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -112,25 +113,21 @@ def _share(range_: Range, value: Any) -> float:
     return float((value - range_.low) / (range_.high - range_.low))
 
 
-def _coordinate(range_: Range) -> Any:
+def _coordinate(range_: Range) -> Callable[[Any], Array]:
     """Give what puts a value of a range on its coordinates."""
     if isinstance(range_, Choice) and not _is_ordered(range_):
-        values = list(range_.values)
+        return partial(_one_of, list(range_.values))
+    low, high = (float(end) for end in (range_.ends[0], range_.ends[-1]))  # type: ignore[arg-type]
+    logarithmic = isinstance(range_, LogUniform) or (isinstance(range_, Choice) and low > 0)
+    return partial(_between, low, high, logarithmic=logarithmic)
 
-        def one_of(value: Any) -> Array:
-            return np.array([value == other for other in values], dtype=float) / math.sqrt(2)
 
-        return one_of
-    ends = np.array(range_.ends, dtype=float)
-    logarithmic = isinstance(range_, LogUniform) or (isinstance(range_, Choice) and ends[0] > 0)
+def _one_of(values: Sequence[Any], value: Any) -> Array:
+    return np.array([value == other for other in values], dtype=float) / math.sqrt(2)
+
+
+def _between(low: float, high: float, value: float, *, logarithmic: bool) -> Array:
     if logarithmic:
-        ends = np.log(ends)
-    width = ends[-1] - ends[0] or 1.0
-
-    def between(value: float) -> Array:
-        scaled = math.log(max(value, 1e-300)) if logarithmic else value
-        at = np.array([(scaled - ends[0]) / width])
-        clipped: Array = at.clip(-OUTSIDE, 1 + OUTSIDE)
-        return clipped
-
-    return between
+        low, high, value = math.log(low), math.log(high), math.log(max(value, 1e-300))
+    at: Array = np.array([(value - low) / ((high - low) or 1.0)])
+    return at.clip(-OUTSIDE, 1 + OUTSIDE)

@@ -10,6 +10,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+from weakref import WeakKeyDictionary
 from zlib import crc32
 
 import numpy as np
@@ -146,20 +147,29 @@ class Forecaster:
         self._seed = crc32(f"{seed}/{task}".encode())
         self._earlier = tuple(one for one in earlier if one.names == set(ranges))
         self._priors = priors
-        self._last_fits: dict[int, tuple[object, Array]] = {}  # by number of earlier tasks
+        self._last_fits: dict[bool, tuple[object, Array]] = {}  # listening to earlier tasks or not
+        self._known: WeakKeyDictionary[EarlierTask, dict[object, float]] = WeakKeyDictionary()
 
-    def judge(self, trials: Sequence[Trial], number: int) -> Verdict:
+    def judge(
+        self, trials: Sequence[Trial], number: int, beside: Sequence[EarlierTask] = ()
+    ) -> Verdict:
         """Say whether a trial should go on.
 
         Args:
             trials: of the task, this one among them.
             number: of the trial.
+            beside: tasks that are searched at the same time, in the order of the suite.
         """
-        view = self._view(trials, self._earlier, number)
+        view = self._view(trials, self._told_by(beside), number)
         return view.verdict(number) if view else UNDECIDED
 
     def next(
-        self, trials: Sequence[Trial], number: int | None, *, stopped: bool = True
+        self,
+        trials: Sequence[Trial],
+        number: int | None,
+        beside: Sequence[EarlierTask] = (),
+        *,
+        stopped: bool = True,
     ) -> Next | None:
         """Say what to do with a free place.
 
@@ -167,17 +177,20 @@ class Forecaster:
             trials: of the task.
             number: that a new trial would get; None if no more can be started. A stopped one then
                 goes on only if its chance is no longer one that it would be stopped at.
+            beside: tasks that are searched at the same time, in the order of the suite.
             stopped: whether a stopped one may go on.
 
         Returns:
             None if nothing is left to do.
         """
-        if number is not None and len(trials) < self._opening:
-            return New(self._open(trials, number))
+        earlier = self._told_by(beside)
+        opening = OPENING_TOLD if earlier else OPENING
+        if number is not None and len(trials) < opening:
+            return New(self._open(trials, number, earlier))
         doubting = number is not None and number % DOUBT == DOUBT - 1
-        view = self._view(trials, self._earlier if not doubting else ())
+        view = self._view(trials, () if doubting else earlier)
         if view is None:
-            return None if number is None else New(self._open(trials, number))
+            return None if number is None else New(self._open(trials, number, earlier))
         new, gain = (None, 0.0) if number is None else self._propose(view, number)
         best = view.most_promising_stopped() if stopped else None
         if best is not None:
@@ -186,17 +199,18 @@ class Forecaster:
                 return GoOn(best, verdict)
         return New(new) if new else None
 
-    @property
-    def _opening(self) -> int:
-        return OPENING_TOLD if self._earlier else OPENING
+    def _told_by(self, beside: Sequence[EarlierTask]) -> tuple[EarlierTask, ...]:
+        return (*self._earlier, *(one for one in beside if one.names == set(self._names)))
 
-    def _open(self, trials: Sequence[Trial], number: int) -> dict[str, Any]:
+    def _open(
+        self, trials: Sequence[Trial], number: int, earlier: Sequence[EarlierTask]
+    ) -> dict[str, Any]:
         """Give a configuration of the opening."""
-        if not self._earlier:
+        if not earlier:
             sobol = qmc.Sobol(len(self._names), rng=np.random.default_rng(self._seed))
             return self._cube.configuration(sobol.random_base2(6)[number % 64])
         drawn = self._cube.draw(self._rng(number), DRAWN)
-        places = self._places(drawn, self._earlier)
+        places = self._places(drawn, earlier)
         worth = places.told.mean(axis=1)
         if trials:
             taken = self._cube.of([trial.configuration for trial in trials])
@@ -223,8 +237,20 @@ class Forecaster:
         self, configurations: Sequence[Mapping[str, Any]], earlier: Sequence[EarlierTask]
     ) -> Places:
         told = [one.expect(configurations) for one in earlier]
-        columns = np.stack(told, axis=1) if told else np.zeros((len(configurations), 0))
-        return Places(self._cube.of(configurations), columns)
+        return Places(self._cube.of(configurations), _columns(told, len(configurations)))
+
+    def _places_of(self, trials: Sequence[Trial], earlier: Sequence[EarlierTask]) -> Places:
+        """Place trials, which are placed after every epoch: what is told of them is kept."""
+        configurations = {tuple(one.configuration.items()): one.configuration for one in trials}
+        told = []
+        for one in earlier:
+            known = self._known.setdefault(one, {})
+            if new := configurations.keys() - known.keys():
+                found = one.expect([configurations[key] for key in new])
+                known.update(zip(new, found.tolist(), strict=True))
+            told.append(np.array([known[tuple(trial.configuration.items())] for trial in trials]))
+        cube = self._cube.of([trial.configuration for trial in trials])
+        return Places(cube, _columns(told, len(trials)))
 
     def _view(
         self,
@@ -237,34 +263,43 @@ class Forecaster:
             return None
         begun = [trial for trial in trials if trial.accuracies or trial.state == "running"]
         seen = most_telling(begun, number)
-        places = self._places([trial.configuration for trial in seen], earlier)
+        places = self._places_of(seen, earlier)
         hyperparameters = self._hyperparameters(seen, earlier)
         return View(
             seen, earlier, places, self._epochs, self._images, self._priors, hyperparameters
         )
 
     def _hyperparameters(self, trials: Sequence[Trial], earlier: Sequence[EarlierTask]) -> Array:
-        """Give those most probable for the trials that have ended, of the lowest numbers.
-
-        The number of trials grows by steps, so that they are not looked for after each epoch.
-        """
+        """Give those most probable for the trials that have ended, of the lowest numbers."""
         ended = sorted((t for t in trials if t.state != "running"), key=lambda t: t.number)
-        count = 0
-        while max(count + 2, int(count * 1.25)) <= len(ended):
-            count = max(count + 2, int(count * 1.25))
-        return self._most_probable(ended[:count], earlier)
+        return self._most_probable(ended[: by_steps(len(ended))], earlier)
 
     def _most_probable(self, ended: Sequence[Trial], earlier: Sequence[EarlierTask]) -> Array:
         if not ended:
             return self._priors.centres(self._cube.dimensions)
-        known = [(trial.number, tuple(trial.accuracies)) for trial in ended]
-        last = self._last_fits.get(len(earlier))
+        known = [(trial.number, tuple(trial.accuracies)) for trial in ended], tuple(earlier)
+        last = self._last_fits.get(bool(earlier))
         if last is None or last[0] != known:
-            places = self._places([trial.configuration for trial in ended], earlier)
+            places = self._places_of(ended, earlier)
             points = Points.of([trial.accuracies for trial in ended], self._epochs, self._images)
             last = (known, CurveProcess(places, points, self._priors).hyperparameters)
-            self._last_fits[len(earlier)] = last
+            self._last_fits[bool(earlier)] = last
         return last[1]
+
+
+def by_steps(count: int) -> int:
+    """Give how many of so many ended trials a fit is of.
+
+    The number grows by steps, so that nothing is fitted anew after each trial.
+    """
+    found = 0
+    while max(found + 2, int(found * 1.25)) <= count:
+        found = max(found + 2, int(found * 1.25))
+    return found
+
+
+def _columns(told: Sequence[Array], count: int) -> Array:
+    return np.stack(told, axis=1) if told else np.zeros((count, 0))
 
 
 def distances_to(cube: Array, others: Array) -> Array:

@@ -1,4 +1,4 @@
-"""What a task that was searched before tells of others."""
+"""What another task's trials tell of a task."""
 
 from __future__ import annotations
 
@@ -13,16 +13,18 @@ from sa2vp.forecast.process import PRIORS, CurveProcess, Places
 from search_spaces import Range
 
 COMPARED = 512
-"""Configurations over which an earlier task's mean is taken."""
+"""Configurations over which the other task's mean is taken."""
 
 
 class EarlierTask:
-    """A task's finished trials, as a guess of what configurations reach on another task.
+    """Another task's trials, as a guess of what configurations reach on a task.
 
     Args:
         ranges: that it was searched in.
-        configurations: of trials trained to the end.
-        top1: of their last epochs, in percent.
+        configurations: of the trials.
+        curves: of them: top-1 of each epoch done, in percent; of a finished training its last will
+            do, where ``epochs`` is 1.
+        epochs: of a whole training.
         images: of its validation split.
     """
 
@@ -30,12 +32,13 @@ class EarlierTask:
         self,
         ranges: Mapping[str, Range],
         configurations: Sequence[Mapping[str, Any]],
-        top1: Sequence[float],
+        curves: Sequence[Sequence[float]],
+        epochs: int,
         images: int,
     ) -> None:
         self.names = set(ranges)
         self._cube = Cube(ranges)
-        points = Points.of([[one] for one in top1], 1, images)
+        points = Points.of(curves, epochs, images)
         self._process = CurveProcess(self._places(configurations), points, PRIORS)
         everywhere = self._cube.draw(np.random.default_rng(0), COMPARED)
         self._mean = float(self._process.mean(self._places(everywhere)).mean())

@@ -12,12 +12,13 @@ from optuna.samplers import BaseSampler, TPESampler
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from sa2vp.forecast.curves import Trial
-from sa2vp.forecast.decisions import Forecaster, New, Next, Verdict
+from sa2vp.forecast.decisions import Forecaster, New, Next, Verdict, by_steps
 from sa2vp.forecast.earlier import EarlierTask
 from sa2vp.forecast.sampler import STATES
 from sa2vp.results.names import trial_number
 from sa2vp.results.schema import RunRow
 from sa2vp.tuning.distributions import for_optuna
+from sa2vp.tuning.earlier import FEWEST
 from sa2vp.tuning.plan import SearchPlan
 from sa2vp.tuning.race import Racer, next_to_repeat
 from sa2vp.tuning.record import RunRecord
@@ -26,6 +27,9 @@ from search_spaces.kinds import Value
 METRIC = "val_top1"
 STARTUP_TRIALS = 5
 """Trials before TPE models the results: few, since a search has tens of trials, not hundreds."""
+
+TELLING = ("completed", "stopped")
+"""States of the trials that tell other tasks something."""
 
 _OF_OPTUNA = {state: of_optuna for of_optuna, state in STATES.items()}
 
@@ -94,12 +98,17 @@ def make_searches(
         images: how many each split has, by task.
     """
     earlier = [
-        EarlierTask(one.ranges, one.configurations, one.val_top1, one.images)
+        EarlierTask(
+            one.ranges, one.configurations, [[top1] for top1 in one.val_top1], 1, one.images
+        )
         for one in plan.earlier
     ]
-    return {
+    searches = {
         task: TaskSearch(plan, record, task, images[task]["val"], earlier) for task in plan.tasks
     }
+    for task, search in searches.items():
+        search.listen_to([other for name, other in searches.items() if name != task])
+    return searches
 
 
 class TaskSearch:
@@ -134,13 +143,43 @@ class TaskSearch:
             task=task,
             earlier=earlier,
         )
+        self._others: Sequence[TaskSearch] = ()
+        self._told: tuple[object, EarlierTask] | None = None
+
+    def listen_to(self, others: Sequence[TaskSearch]) -> None:
+        """Let the model learn from what other tasks' trials show while they are searched, too."""
+        self._others = others
+
+    def tell(self) -> EarlierTask | None:
+        """Give what the task's trials tell of others; None before enough have ended."""
+        rows = [row for row in self._rows() if row.status in TELLING and row.epochs_done]
+        ended = rows[: by_steps(len(rows))]
+        if len(ended) < FEWEST:
+            return None
+        known = [(row.run_id, row.epochs_done) for row in ended]
+        if self._told is None or self._told[0] != known:
+            trials = [self._record.trial(row) for row in ended]
+            told = EarlierTask(
+                self._space.ranges,
+                [trial.configuration for trial in trials],
+                [trial.accuracies for trial in trials],
+                self._config.epochs,
+                self._images,
+            )
+            self._told = (known, told)
+        return self._told[1]
+
+    def _beside(self) -> list[EarlierTask]:
+        told = [other.tell() for other in self._others]
+        return [one for one in told if one is not None]
 
     def trials(self) -> list[Trial]:
         """List the task's trials, by number."""
-        rows = sorted(
-            self._record.of(self._task, "search"), key=lambda row: trial_number(row.run_id)
-        )
-        return [self._record.trial(row) for row in rows]
+        return [self._record.trial(row) for row in self._rows()]
+
+    def _rows(self) -> list[RunRow]:
+        rows = self._record.of(self._task, "search")
+        return sorted(rows, key=lambda row: trial_number(row.run_id))
 
     def next(self, number: int | None) -> Next | None:
         """Say what to do with a free place.
@@ -157,7 +196,7 @@ class TaskSearch:
         if self._config.sampler == "forecast" or number is None:
             if number is None and not goes_on:
                 return None
-            return self._forecaster.next(self.trials(), number, stopped=goes_on)
+            return self._forecaster.next(self.trials(), number, self._beside(), stopped=goes_on)
         return New(
             suggest_by_optuna(
                 tpe, self._distributions, self.trials(),
@@ -192,7 +231,7 @@ class TaskSearch:
             else one
             for one in self.trials()
         ]
-        return self._forecaster.judge(trials, number)
+        return self._forecaster.judge(trials, number, self._beside())
 
 
 def _key(row: RunRow) -> tuple[tuple[str, Value], ...]:

@@ -141,7 +141,7 @@ def earlier(best: float, count: int = 30) -> EarlierTask:
         for _ in range(count)
     ]
     top1 = [curve(one, best=best)[-1] for one in configurations]
-    return EarlierTask(RANGES, configurations, top1, images=500)
+    return EarlierTask(RANGES, configurations, [[one] for one in top1], epochs=1, images=500)
 
 
 def test_what_earlier_tasks_found_is_tried_first() -> None:
@@ -162,5 +162,5 @@ def test_a_misleading_earlier_task_is_seen_through() -> None:
 
 
 def test_an_earlier_task_of_other_hyperparameters_is_passed_over() -> None:
-    other = EarlierTask({"lr": RANGES["lr"]}, [{"lr": 1e-3}, {"lr": 1e-2}], [50, 60], 100)
+    other = EarlierTask({"lr": RANGES["lr"]}, [{"lr": 1e-3}, {"lr": 1e-2}], [[50], [60]], 1, 100)
     assert make(earlier=[other]).next([], 0) == make().next([], 0)

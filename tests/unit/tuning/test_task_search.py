@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
+from pathlib import Path
 from typing import Any
 
 import pytest
+from driver import Driver
 from optuna.trial import TrialState
 
 from sa2vp.forecast.curves import State, Trial
@@ -70,3 +73,32 @@ def test_suggestions_side_by_side_do_not_collapse_on_one_point() -> None:
     assert len(set(rates)) == 8
     # A factor of 3 between them at the least; it is 2.4 where open trials are not reckoned with.
     assert max(rates) / min(rates) > 3
+
+
+def rates_of_location(results: Path, good: float, *, restart: bool = False) -> list[float]:
+    """Search digits, where a learning rate is good, then ask for four trials of location."""
+    options = {"tasks": "digits,location", "trials": 12, "seeds": 1, "sampler": "forecast"}
+    driver = Driver(results, **options)
+    for _ in range(12):
+        config = driver.ask()
+        off = math.log10(config["hyperparameters"]["lr"] / good)
+        driver.finish(config["run_id"], 90 - 30 * abs(off))
+    rates = []
+    for _ in range(5):
+        if restart:
+            driver = Driver(results, **options)
+        config = driver.ask()
+        if config["task"] == "digits":  # its final run
+            driver.finish(config["run_id"], 90.0, test_top1=90.0)
+            config = driver.ask()
+        assert config["task"] == "location"
+        driver.finish(config["run_id"], 50.0)
+        rates.append(float(config["hyperparameters"]["lr"]))
+    return rates[1:]  # the first is the space's own
+
+
+def test_a_task_learns_from_what_others_of_its_suite_found(tmp_path: Path) -> None:
+    high = rates_of_location(tmp_path / "high", 0.02)
+    low = rates_of_location(tmp_path / "low", 0.0003)
+    assert min(high[:3]) > max(low[:3])
+    assert rates_of_location(tmp_path / "again", 0.02, restart=True) == high
