@@ -1,17 +1,24 @@
-"""What earlier results hold of trials, for a search that learns from them."""
+"""What earlier results hold of trials, for a search that learns from them.
+
+Earlier results are those of one's own, or ``shipped``: tasks that were recorded with the demo's
+backbone (``benchmarks/ship_tasks.py``).
+"""
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from itertools import pairwise
+from itertools import groupby, pairwise
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sa2vp.config import SearchConfig
 from sa2vp.options import OptionError
+from sa2vp.suites import SUITES
 from search_spaces import Choice, LogUniform, Range, Uniform
 from search_spaces.kinds import Configuration, Value
 
@@ -27,6 +34,13 @@ MOST_CHOICES = 12
 MOST_IMAGES = 10_000
 """Of a validation split, as far as the noise of its accuracies is concerned."""
 
+SHIPPED = "shipped"
+"""Stands for the tasks that come with this project."""
+
+SHIPPED_TASKS = Path(__file__).with_name("shipped_tasks.csv")
+TASK, TOP1, IMAGES = "task", "val_top1", "images"
+"""Its columns beside the hyperparameters."""
+
 
 @dataclass(frozen=True)
 class EarlierTrials:
@@ -36,11 +50,13 @@ class EarlierTrials:
         name: suite, task, backbone and method, in words.
         configurations: value of each hyperparameter that was searched.
         val_top1: percent, after the last epoch.
+        images: of the validation split.
     """
 
     name: str
     configurations: Sequence[Configuration]
     val_top1: Sequence[float]
+    images: int
 
     @property
     def ranges(self) -> dict[str, Range]:
@@ -48,13 +64,13 @@ class EarlierTrials:
         names = self.configurations[0]
         return {name: _spanned([one[name] for one in self.configurations]) for name in names}
 
-    @property
-    def images(self) -> int:
-        """Give the size of the validation split, as far as the steps of its accuracies show it."""
-        shares = sorted({round(top1 / 100, 9) for top1 in self.val_top1})
-        steps = [high - low for low, high in pairwise(shares)]
-        smallest = min(steps, default=1 / MOST_IMAGES)
-        return min(MOST_IMAGES, max(1, round(1 / smallest)))
+
+def images_of(val_top1: Sequence[float]) -> int:
+    """Give the size of a validation split, as far as the steps of its accuracies show it."""
+    shares = sorted({round(top1 / 100, 9) for top1 in val_top1})
+    steps = [high - low for low, high in pairwise(shares)]
+    smallest = min(steps, default=1 / MOST_IMAGES)
+    return min(MOST_IMAGES, max(1, round(1 / smallest)))
 
 
 def _spanned(values: Sequence[Value]) -> Range:
@@ -87,6 +103,11 @@ def read_earlier(config: SearchConfig) -> tuple[EarlierTrials, ...]:
 
     found: list[EarlierTrials] = []
     for place in config.learn_from.split(","):
+        if place == SHIPPED:
+            # of what it knows of the demo's own tasks, the demo is told nothing
+            own = {task.name for task in SUITES[config.suite].tasks}
+            found += [one for one in _shipped() if one.name not in own]
+            continue
         if ResultsStore(place).uri == ResultsStore(config.results).uri:
             raise OptionError("--learn-from", f"{place} is where this search's results go")
         try:
@@ -101,17 +122,39 @@ def read_earlier(config: SearchConfig) -> tuple[EarlierTrials, ...]:
     return tuple(found)
 
 
+def _shipped() -> list[EarlierTrials]:
+    found = []
+    with SHIPPED_TASKS.open(newline="") as file:
+        for task, of_task in groupby(csv.DictReader(file), key=lambda row: row[TASK]):
+            rows = list(of_task)
+            names = [name for name in rows[0] if name not in {TASK, TOP1, IMAGES}]
+            found.append(
+                EarlierTrials(
+                    task,
+                    [{name: _number(row[name]) for name in names} for row in rows],
+                    [float(row[TOP1]) for row in rows],
+                    int(rows[0][IMAGES]),
+                )
+            )
+    return found
+
+
+def _number(text: str) -> int | float:
+    return int(text) if text.isdigit() else float(text)
+
+
 def _finished(rows: Iterable[RunRow]) -> list[EarlierTrials]:
     trials: Mapping[tuple[str, ...], list[tuple[Configuration, float]]] = defaultdict(list)
     for row in rows:
         if (row.phase, row.status) == ("search", "completed") and row.last_val_top1 is not None:
             name = (row.suite, row.task, row.backbone, row.method, row.searched)
             trials[name].append((row.configuration, row.last_val_top1))
-    return [
-        EarlierTrials(" ".join(name[:-1]), *zip(*known, strict=True))
-        for name, known in sorted(trials.items())
-        if len(known) >= FEWEST
-    ]
+    found = []
+    for (*words, _), known in sorted(trials.items()):
+        if len(known) >= FEWEST:
+            configurations, top1 = zip(*known, strict=True)
+            found.append(EarlierTrials(" ".join(words), configurations, top1, images_of(top1)))
+    return found
 
 
 def digest_of(earlier: Sequence[EarlierTrials]) -> str | None:

@@ -13,7 +13,7 @@ from rows import run_row
 
 from sa2vp.options import OptionError
 from sa2vp.results.store import ResultsStore
-from sa2vp.tuning.earlier import EarlierTrials
+from sa2vp.tuning.earlier import EarlierTrials, images_of
 from sa2vp.tuning.session import open_session
 from search_spaces import Choice, LogUniform
 
@@ -68,10 +68,10 @@ def test_several_results_are_told_apart_by_commas(tmp_path: Path) -> None:
 def test_ranges_and_the_number_of_images_are_what_the_trials_show() -> None:
     lrs = [10 ** (-4 + n / 10) for n in range(15)]
     configurations = [{"lr": lr, "inter_dim": 8 * (1 + n % 3)} for n, lr in enumerate(lrs)]
-    # Of 40 images a step is 2.5 points.
-    shown = EarlierTrials("x", configurations, [50 + 2.5 * (n % 7) for n in range(15)])
+    shown = EarlierTrials("x", configurations, [50.0] * 15, 100)
     assert shown.ranges == {"lr": LogUniform(lrs[0], lrs[-1]), "inter_dim": Choice(8, 16, 24)}
-    assert shown.images == 40
+    # Of 40 images a step is 2.5 points.
+    assert images_of([50 + 2.5 * (n % 7) for n in range(15)]) == 40
 
 
 @pytest.mark.parametrize(
@@ -113,3 +113,15 @@ def test_trials_of_other_hyperparameters_are_passed_over(tmp_path: Path) -> None
     fill(tmp_path / "old", searched=json.dumps(["lr", "batch_size"]))
     learned = proposed(tmp_path / "a", learn_from=str(tmp_path / "old"))
     assert learned == proposed(tmp_path / "b")
+
+
+def test_shipped_tasks_are_learned_from_but_never_by_themselves(tmp_path: Path) -> None:
+    own = options_of(tmp_path / "a", **FORECAST, learn_from="shipped").earlier
+    assert {"signs", "photos", "letters"} < {one.name for one in own}
+    assert not {"digits", "location", "orientation"} & {one.name for one in own}
+    for one in own:
+        assert set(one.configurations[0]) == {"inter_dim", "inter_weight", "lr", "batch_size"}
+        assert one.ranges["inter_dim"] == Choice(2, 4, 8, 16, 32, 64)
+        assert (one.images, len(one.configurations) >= 60) == (200, True)
+    alone, told = proposed(tmp_path / "b"), proposed(tmp_path / "c", learn_from="shipped")
+    assert alone != told
