@@ -201,6 +201,14 @@ class SearchConfig(BaseModel):
         Count,
         Option("Of ASHA, each beginning a rung later than the last.", PROTOCOL, Role.IDENTITY, "N"),
     ] = 1
+    min_gain: Annotated[
+        float,
+        Field(ge=0, le=100),
+        Option(
+            "End a task's search when no new trial promises X points more. Default: never.",
+            PROTOCOL, Role.EXTENT, "X",
+        ),
+    ] = 0.0  # fmt: skip
     confirm: Annotated[
         int,
         Field(ge=0, le=MAX_COUNT),
@@ -288,6 +296,14 @@ class SearchConfig(BaseModel):
     verbose: Annotated[bool, Option("Let Ray write to the terminal.", COMMAND, Role.DISPLAY)] = (
         False
     )
+
+    @field_validator("min_gain")
+    @classmethod
+    def _have_a_model(cls, gain: float, info: ValidationInfo) -> float:
+        """Refuse to end by what a model promises where there is none."""
+        if gain and info.data.get("sampler") == "tpe":
+            raise ValueError("needs --sampler forecast; TPE foretells no accuracies")
+        return gain
 
     @field_validator("brackets")
     @classmethod

@@ -170,6 +170,7 @@ class Forecaster:
         beside: Sequence[EarlierTask] = (),
         *,
         stopped: bool = True,
+        min_gain: float = 0.0,
     ) -> Next | None:
         """Say what to do with a free place.
 
@@ -179,6 +180,7 @@ class Forecaster:
                 goes on only if its chance is no longer one that it would be stopped at.
             beside: tasks that are searched at the same time, in the order of the suite.
             stopped: whether a stopped one may go on.
+            min_gain: points that a new trial has to promise, on average over what it may show.
 
         Returns:
             None if nothing is left to do.
@@ -192,6 +194,8 @@ class Forecaster:
         if view is None:
             return None if number is None else New(self._open(trials, number, earlier))
         new, gain = (None, 0.0) if number is None else self._propose(view, number)
+        if new and min_gain and view.points(self._places([new], view.earlier)) < min_gain:
+            new = None
         best = view.most_promising_stopped() if stopped else None
         if best is not None:
             verdict = view.verdict(best)
@@ -395,11 +399,20 @@ class View:
         )
         return gain / max(1, self._epochs - len(self._trials[own].accuracies))
 
-    def gains(self, places: Places) -> Array:
+    def gains(self, places: Places, caution: float = CAUTION) -> Array:
         """Give what trying other configurations promises, in logits, ``(N,)``."""
         process = self._with_running_ones()
         means, spreads = process.expect_each(places)
-        return self._gain(means - self.means[self._ranked()[0]], spreads * CAUTION, means)
+        return self._gain(means - self.means[self._ranked()[0]], spreads * caution, means)
+
+    def points(self, place: Places) -> float:
+        """Give by how many percent a configuration is expected to improve the best one.
+
+        Here the model is taken at its word: to be cautious would be never to end.
+        """
+        best = float(self.means[self._ranked()[0]])
+        gain = float(self.gains(place, caution=1.0)[0])
+        return percent_of(best + gain) - percent_of(best)
 
     def _gain(self, lead: Array, spread: Array, mean: Array) -> Array:
         """Give the expected improvement that a training would show, in logits.

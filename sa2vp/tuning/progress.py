@@ -114,7 +114,9 @@ class Progress:
             sum(row.epochs_done for row in ended) / len(ended) if ended else self._config.epochs
         )
         running = [row for row in trials if row.status == "running"]
-        epochs = max(0, self._config.trials - len(ended)) * epochs_per_trial
+        more = max(0, self._config.trials - len(ended))
+        over = self._config.min_gain and self._record.is_chosen_from(task)
+        epochs = 0.0 if over else more * epochs_per_trial
         epochs -= min(epochs, sum(row.epochs_done for row in running))
         repeats = self._config.seeds + self._config.confirm
         repeated = [*finals, *self._record.of(task, "confirm")]

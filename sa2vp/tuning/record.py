@@ -224,6 +224,10 @@ class RunRecord:
             row.status, row.reason, row.finished_at = "running", None, None
         return len(failed)
 
+    def is_chosen_from(self, task: str) -> bool:
+        """Tell whether a run confirms or repeats the choice among a task's trials."""
+        return bool(self.of(task, "confirm") or self.of(task, "final"))
+
     def best(self, task: str) -> RunRow | None:
         """Choose a task's trial by validation, with the runs that repeat it; None before one ended.
 

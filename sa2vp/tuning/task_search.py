@@ -193,10 +193,16 @@ class TaskSearch:
         if number is not None and number < len(self._space.initial):
             return New(dict(self._space.initial[number]))
         goes_on = self._config.scheduler == "forecast"
+        over = number is None or self._config.min_gain > 0
+        if over and self._record.is_chosen_from(self._task):
+            return None  # whatever other tasks have told since
         if self._config.sampler == "forecast" or number is None:
             if number is None and not goes_on:
                 return None
-            return self._forecaster.next(self.trials(), number, self._beside(), stopped=goes_on)
+            return self._forecaster.next(
+                self.trials(), number, self._beside(), stopped=goes_on,
+                min_gain=self._config.min_gain,
+            )  # fmt: skip
         return New(
             suggest_by_optuna(
                 tpe, self._distributions, self.trials(),

@@ -145,7 +145,8 @@ def run_session(session: Session) -> int:
     """Run the plan; return the exit code."""
     from sa2vp.tuning.search import search  # noqa: PLC0415
 
-    results = session.plan.config.results
+    config = session.plan.config
+    results = config.results
     outcome = search(session, console)
     failed = outcome.record.failed()
     for row in failed:
@@ -157,6 +158,12 @@ def run_session(session: Session) -> int:
         return INTERRUPTED
     if session.plan.recipe is not None:
         show_matches(outcome.record.of(session.plan.recipe.task, "final"))
+    for task in session.plan.tasks:
+        if (trials := len(outcome.record.of(task, "search"))) < config.trials:
+            console.print(
+                f"{task}: ended after {trials} of {config.trials} trials, as no new one promised "
+                f"{config.min_gain:g} points more"
+            )
     console.print(f"The tables: python reproduce_tables.py --results {results}")
     return 1 if failed else 0
 

@@ -7,10 +7,12 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from driver import Driver
+import pytest
+from driver import FINALS, Driver
 from ray.tune.search import Searcher
 from rows import metrics
 
+from sa2vp.options import OptionError
 from sa2vp.tuning.callbacks import RecordRuns
 
 FORECAST = {
@@ -127,3 +129,27 @@ def test_asha_may_stop_what_the_model_proposes_and_the_other_way_round(tmp_path:
         wanted = "below ASHA's cutoff" if scheduler == "asha" else "% chance to beat"
         assert reasons
         assert all(wanted in reason for reason in reasons)
+
+
+def search_all(driver: Driver) -> int:
+    """Train every run to its end; give the number of trials."""
+    trials = 0
+    while isinstance(config := driver.ask(), dict):
+        final = config["phase"] == "final"
+        top1 = shows(config["hyperparameters"], EPOCHS)
+        driver.finish(config["run_id"], top1, test_top1=top1 if final else None)
+        trials += not final
+    return trials
+
+
+def test_a_search_ends_when_no_new_trial_promises_enough(tmp_path: Path) -> None:
+    options = FORECAST | {"trials": 30, "confirm": 0}
+    trials = search_all(Driver(tmp_path, **options, min_gain=0.7))
+    assert 6 <= trials < 20
+    assert search_all(Driver(tmp_path, **options, min_gain=0.7)) == 0
+    assert search_all(Driver(tmp_path, **options)) == 30 - trials
+
+
+def test_what_a_model_promises_is_no_end_without_one(tmp_path: Path) -> None:
+    with pytest.raises(OptionError, match="--min-gain: needs --sampler forecast"):
+        Driver(tmp_path, tasks="digits", min_gain=0.5)
