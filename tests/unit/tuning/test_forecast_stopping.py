@@ -8,7 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from driver import FINALS, Driver
+from driver import Driver
 from ray.tune.search import Searcher
 from rows import metrics
 
