@@ -51,11 +51,13 @@ class _FrozenMLP(torch.autograd.Function):
         assert weight2 is not None  # noqa: S101
         x = tokens_BND.flatten(0, 1)
         keep = ctx.needs_input_grad[0]
-        hidden = x.new_empty(len(x) if keep else min(len(x), _ROWS), len(weight1))
+        chunks = _chunks(x)
+        longest = max((rows.stop - rows.start for rows in chunks), default=0)
+        hidden = x.new_empty(len(x) if keep else longest, len(weight1))
         kept = draw_kept((len(x), len(weight1)), dropout_rate, x.device)
         out = x.new_empty(*tokens_BND.shape[:2], len(weight2))
         out_rows = out.view(len(x), -1)
-        for rows in _chunks(x):
+        for rows in chunks:
             part = hidden[rows] if keep else hidden[: rows.stop - rows.start]
             _linear(x[rows], weight1, bias1, part)
             active = scale_kept(act(part), None if kept is None else kept[rows], dropout_rate)
