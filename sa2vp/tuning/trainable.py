@@ -41,8 +41,9 @@ class SA2VPTrainable(tune.Trainable):
     as :class:`Manifest` takes it), ``phase``, ``method`` (as :class:`MethodSource` takes it),
     ``hyperparameters`` (by name), ``epochs`` and ``seed`` (as :meth:`RunConfiguration.of` takes
     them), ``identity`` and ``start`` (as :meth:`~sa2vp.training.run.TrainingRun.identify` takes
-    them), ``precision``, ``threads``, ``checkpoints`` (URIs, the first to be tried first) and
-    ``resources`` (of Ray, by name). Actors are reused: the backbone stays from run to run.
+    them), ``precision`` and ``test_every`` (as :func:`~sa2vp.training.build.build_run` takes them),
+    ``threads``, ``checkpoints`` (URIs, the first to be tried first) and ``resources`` (of Ray, by
+    name). Actors are reused: the backbone stays from run to run.
     """
 
     def __repr__(self) -> str:
@@ -179,6 +180,7 @@ def _build(config: dict[str, Any], shared: SharedBackbone, device: torch.device)
         precision=config["precision"],
         device=device,
         expected=Manifest(**config["manifest"]),
+        test_every=config["test_every"],
     )
     run.identify(config["identity"] | {"backbone": shared.fingerprint}, start=config["start"])
     return run
