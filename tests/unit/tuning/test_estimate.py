@@ -12,7 +12,7 @@ import torch
 from searches import ROOT
 
 from sa2vp.options import OptionError
-from sa2vp.tuning.estimate import Rates, Timing, estimate, expected_epochs, count_tests
+from sa2vp.tuning.estimate import Rates, Timing, count_tests, estimate, expected_epochs
 from sa2vp.tuning.planning import make_plan
 
 IMAGES = {"train": 320, "val": 200, "test": 400}
