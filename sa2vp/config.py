@@ -219,11 +219,18 @@ class SearchConfig(BaseModel):
         ),
     ] = Field(default_factory=_confirming_runs)  # fmt: skip
 
+    test_every: Annotated[
+        int,
+        Field(ge=0, le=MAX_COUNT),
+        Option("Test final runs every N epochs, for curves. Default: at the end.", PROTOCOL,
+               Role.DISPLAY, "N"),
+    ] = 0  # fmt: skip
+
     precision: Annotated[
         str,
         AfterValidator(Known("precision", PRECISIONS)),
         Option(
-            "float32, bfloat16, float16 (GPU only), or auto: bfloat16 where a GPU has it.",
+            "float32, or a GPU's tf32, bfloat16, float16; auto: a GPU's 16 bits.",
             TRAINING, Role.IDENTITY, "NAME",
         ),
     ] = "auto"  # fmt: skip

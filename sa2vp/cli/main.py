@@ -17,6 +17,7 @@ COMMANDS = {
     "explain": "sa2vp.cli.use:explain",
     "card": "sa2vp.cli.use:card",
     "pack": "sa2vp.cli.use:pack",
+    "doctor": "sa2vp.cli.doctor:doctor",
 }
 """Where each command is; it is imported when it is typed, or when all are listed."""
 

@@ -13,8 +13,13 @@ MOMENTUM = 0.9
 
 
 def build_adamw(model: nn.Module, *, lr: float, weight_decay: float) -> AdamW:
-    """Build AdamW as published: weight decay on matrices, none on one-dimensional arrays."""
-    return AdamW(_groups(model, weight_decay), lr=lr)
+    """Build AdamW as published: weight decay on matrices, none on one-dimensional arrays.
+
+    On a GPU all arrays are updated in one kernel.
+    """
+    groups = _groups(model, weight_decay)
+    on_gpu = all(array.is_cuda for group in groups for array in group["params"])
+    return AdamW(groups, lr=lr, fused=on_gpu or None)
 
 
 def build_sgd(model: nn.Module, *, lr: float, weight_decay: float) -> SGD:

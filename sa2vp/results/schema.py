@@ -61,7 +61,8 @@ class RunRow:
         test_top1: of the last planned epoch, final runs only.
         test_top1_at_best_val: of the first epoch with the best validation top-1, which the authors
             report on FGVC; None where the run trains on the validation split too.
-        best_epoch_test_top1: the best over the epochs, as the published code prints it.
+        best_epoch_test_top1: the best over the epochs, as the published code prints it; None unless
+            every epoch was tested.
         trainable_params: learned, without the head; known from the first epoch on.
         backbone_params: frozen.
         seconds: of training and evaluation.
@@ -167,8 +168,15 @@ class RunRow:
         values = self.values
         return {name: values[name] for name in json.loads(self.searched)}
 
-    def sum_up(self, epochs: Sequence[EpochRow]) -> None:
-        """Enter what the epochs done so far add up to."""
+    def sum_up(
+        self, epochs: Sequence[EpochRow], test_top1_at_best_val: float | None = None
+    ) -> None:
+        """Enter what the epochs done so far add up to.
+
+        Args:
+            epochs: of the run.
+            test_top1_at_best_val: which only the run itself can tell where it tests at its end.
+        """
         last = epochs[-1]
         validated = [e for e in epochs if e.val_top1 is not None]
         tested = [e.test_top1 for e in epochs if e.test_top1 is not None]
@@ -176,8 +184,9 @@ class RunRow:
         self.epochs_done = last.epoch
         self.last_val_top1, self.last_val_loss = last.val_top1, last.val_loss
         self.best_val_top1 = best.val_top1 if best else None
-        self.test_top1_at_best_val = best.test_top1 if best else None
-        self.best_epoch_test_top1 = max(tested, default=None)
+        at_best = best.test_top1 if best else None
+        self.test_top1_at_best_val = at_best if at_best is not None else test_top1_at_best_val
+        self.best_epoch_test_top1 = max(tested) if len(tested) == len(epochs) else None
         self.test_top1 = last.test_top1 if last.epoch == self.epochs_planned else None
         self.seconds = sum(e.seconds for e in epochs)
 

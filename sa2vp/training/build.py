@@ -23,7 +23,7 @@ NO_FILES = DataOptions()
 """For suites that bring their own images."""
 
 
-def build_run(
+def build_run(  # noqa: PLR0913 - what a run is made of
     task: Task,
     backbone: Backbone,
     configuration: RunConfiguration,
@@ -33,6 +33,7 @@ def build_run(
     precision: str = "auto",
     device: torch.device | None = None,
     expected: Manifest | None = None,
+    test_every: int = 0,
 ) -> TrainingRun:
     """Seed every generator and set up a method's training on a task.
 
@@ -40,12 +41,13 @@ def build_run(
         task: what is classified.
         backbone: frozen; may be shared by several runs.
         configuration: of the run.
-        final: train on the task's final splits and evaluate the test split after every epoch. Else,
-            as in a search, train on train and see train and val alone.
+        final: train on the task's final splits and evaluate the test split at the end. Else, as in
+            a search, train on train and see train and val alone.
         data: where the task's images come from.
         precision: of the forward pass, one of :data:`~sa2vp.training.configuration.PRECISIONS`.
         device: where to train; by default the GPU if there is one, else the CPU.
         expected: what the images have to be, as :func:`~sa2vp.data.check.check_task` found them.
+        test_every: as :class:`~sa2vp.training.run.TrainingRun` takes it.
 
     Raises:
         DataError: the images cannot be used, or are others than expected; or a file is missing that
@@ -72,6 +74,7 @@ def build_run(
         prepare=prepare,
         device=device,
         precision=precision,
+        test_every=test_every,
     )
 
 

@@ -42,6 +42,8 @@ class Checkpoint:
         micro_batch: training images at once, where memory limited them.
         evaluation_batch: the same in evaluation.
         loss_scale: the state of float16's loss scale; empty in other formats.
+        best: validation and test top-1 of the best epoch of a final run so far, as
+            :class:`~sa2vp.training.run.BestEpoch` has them; None where there is none.
     """
 
     arrays: Mapping[str, Tensor]
@@ -53,6 +55,7 @@ class Checkpoint:
     micro_batch: int | None = None
     evaluation_batch: int | None = None
     loss_scale: Mapping[str, float] = field(default_factory=dict)
+    best: tuple[float, float | None] | None = None
 
     def save(self, directory: Path) -> None:
         """Write both files; each replaces an older one whole."""

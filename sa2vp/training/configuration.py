@@ -20,8 +20,11 @@ from search_spaces.kinds import MAX_COUNT, Value
 
 MAX_SEED = 2**63 - 1
 
-PRECISIONS = ("auto", "float32", "bfloat16", "float16")
-"""What a run can be asked to compute in; ``auto`` leaves it to the device."""
+PRECISIONS = ("auto", "float32", "tf32", "bfloat16", "float16")
+"""What a run can be asked to compute in; ``auto`` leaves it to the device. ``tf32`` is float32, the
+factors of whose products a GPU rounds to 10 bits of mantissa; in ``float32`` it rounds none."""
+
+GPU_ONLY = ("tf32", "float16")
 
 
 class Training(Hyperparameters):

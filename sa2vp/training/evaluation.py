@@ -90,29 +90,36 @@ class Evaluation:
 def evaluate(
     classifier: Classifier, examples: Examples, at_once: MicroBatch, workers: Workers
 ) -> Evaluation:
-    """Evaluate a split; every example counts once, whatever the number of workers."""
+    """Evaluate a split; every example counts once, whatever the number of workers.
+
+    What a GPU finds stays there until the whole split is done: reading a number waits for it.
+    """
     classifier.model.eval()
     share = workers.share(torch.arange(len(examples)))
     # The share of a worker beyond a very short split is empty.
     batches = [batch for batch in share.split(at_once.size) if len(batch)]
-    total, predicted = 0.0, torch.zeros(len(examples), dtype=torch.int64)
+    total = torch.zeros((), dtype=torch.float64, device=classifier.device)
+    found = []
     for batch, inputs in zip(batches, examples.load(batches), strict=True):
-        score = partial(_score, classifier, inputs, examples.targets[batch])
-        loss, predicted[batch] = at_once.fit(score)
+        loss, classes = at_once.fit(partial(_score, classifier, inputs, examples.targets[batch]))
         total += loss
+        found.append(classes)
     # Where an example is another worker's, this one's class is 0.
-    whole_loss, *whole = workers.add_up([total, *predicted.tolist()])
-    classes = torch.tensor(whole, dtype=torch.int64)
-    return Evaluation(whole_loss / len(examples), classes, examples.targets)
+    predicted = torch.zeros(len(examples), dtype=torch.int64)
+    predicted[share] = torch.cat(found).cpu() if found else predicted[share]
+    whole_loss, *whole = workers.add_up([total.item(), *predicted.tolist()])
+    everything = torch.tensor(whole, dtype=torch.int64)
+    return Evaluation(whole_loss / len(examples), everything, examples.targets)
 
 
 def _score(
     classifier: Classifier, inputs: Tensor, targets: Tensor, at_once: int
-) -> tuple[float, Tensor]:
-    """Give the sum of the examples' losses, and the class of each."""
-    total, predicted = 0.0, []
+) -> tuple[Tensor, Tensor]:
+    """Give the sum of the examples' losses, float64, and the class of each; both on the device."""
+    total = torch.zeros((), dtype=torch.float64, device=classifier.device)
+    predicted = []
     for part, classes in zip(inputs.split(at_once), targets.split(at_once), strict=True):
         loss, logits = classifier.classify(part, classes)
-        total += loss.item() * len(part)
-        predicted.append(logits.argmax(1).cpu())
+        total += loss.double() * len(part)
+        predicted.append(logits.argmax(1))
     return total, torch.cat(predicted)

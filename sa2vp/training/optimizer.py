@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 _COUNTER = "step"
-"""Optimisers count on the CPU, wherever their other arrays are."""
+"""Optimisers count on the CPU, wherever their other arrays are, unless they are fused."""
 
 
 def optimizer_arrays(model: nn.Module, optimizer: Optimizer) -> dict[str, Tensor]:
@@ -29,8 +29,9 @@ def restore_optimizer(model: nn.Module, optimizer: Optimizer, arrays: Mapping[st
     """
     optimizer.state.clear()
     parameters = dict(model.named_parameters())
+    fused = any(group.get("fused") for group in optimizer.param_groups)
     for key, array in arrays.items():
         entry, _, name = key.partition("/")
         parameter = parameters[name]
-        placed = array if entry == _COUNTER else array.to(parameter.device)
+        placed = array if entry == _COUNTER and not fused else array.to(parameter.device)
         optimizer.state[parameter][entry] = placed

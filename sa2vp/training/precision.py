@@ -14,30 +14,61 @@ from torch import Tensor, nn
 from torch.amp import GradScaler
 from torch.optim import Optimizer
 
-from sa2vp.training.configuration import PRECISIONS
+from sa2vp.training.configuration import GPU_ONLY, PRECISIONS
+
+VOLTA, AMPERE = (7, 0), (8, 0)
+"""Compute capabilities: the first with matrix units for float16, and for bfloat16 and TF32."""
 
 
 def choose_precision(asked: str, device: torch.device) -> str:
-    """Settle what ``auto`` stands for: bfloat16 on a GPU that computes in it, else float32.
+    """Settle what ``auto`` stands for: what the device's matrix units are made for.
+
+    That is bfloat16 on GPUs from Ampere on, float16 with a scaled loss on Volta and Turing (V100,
+    T4), and float32 on older ones and on CPUs.
+
+    Args:
+        asked: one of :data:`~sa2vp.training.configuration.PRECISIONS`.
+        device: where the model computes.
 
     Raises:
-        ValueError: an unknown name, or float16 without a GPU.
+        ValueError: an unknown name, or the device lacks or only emulates it.
     """
     if asked not in PRECISIONS:
         raise ValueError(f"unknown precision {asked!r}; known: {', '.join(PRECISIONS)}")
-    if asked == "float16" and device.type != "cuda":
-        raise ValueError(f"precision float16 needs a GPU, not {device}; take bfloat16 or float32")
-    if asked != "auto":
-        return asked
-    native = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
-    return "bfloat16" if native else "float32"
+    if device.type != "cuda":
+        if asked in GPU_ONLY:
+            raise ValueError(
+                f"precision {asked} needs a GPU, not {device}; take bfloat16 or float32"
+            )
+        return "float32" if asked == "auto" else asked
+    capability = torch.cuda.get_device_capability(device)
+    if asked == "auto":
+        return (
+            "bfloat16" if capability >= AMPERE else "float16" if capability >= VOLTA else "float32"
+        )
+    if asked in ("bfloat16", "tf32") and capability < AMPERE:
+        raise ValueError(
+            f"precision {asked} needs a GPU from Ampere on, and "
+            f"{torch.cuda.get_device_name(device)} is older; take auto, float16 or float32"
+        )
+    return asked
+
+
+def round_products(device: torch.device, *, to_tf32: bool) -> None:
+    """Let a GPU round the factors of float32 products to TF32, or not, in this whole process.
+
+    By PyTorch's defaults those of convolutions are rounded, and those of other products are not.
+    """
+    if device.type == "cuda":
+        torch.backends.cuda.matmul.allow_tf32 = to_tf32
+        torch.backends.cudnn.allow_tf32 = to_tf32
 
 
 class MixedPrecision:
     """Autocast, and the loss scale that keeps small gradients from vanishing in float16.
 
     Args:
-        name: float32, bfloat16 or float16, as :func:`choose_precision` gives it.
+        name: float32, tf32, bfloat16 or float16, as :func:`choose_precision` gives it.
         device: where the model computes.
 
     Attributes:
@@ -47,14 +78,18 @@ class MixedPrecision:
     def __init__(self, name: str, device: torch.device) -> None:
         self.name = name
         self._device_type = device.type
-        self._dtype: torch.dtype = getattr(torch, name)
+        self._dtype: torch.dtype = getattr(torch, "float32" if name == "tf32" else name)
+        round_products(device, to_tf32=name == "tf32")
         self._scaler = GradScaler(device.type, enabled=name == "float16")
 
     def forward(self, model: Callable[[Tensor], Any], inputs: Tensor) -> Any:
-        """Give a model's outputs; a head keeps logits in float32."""
+        """Give a model's outputs in float32, in which losses are computed.
+
+        The project's heads compute in float32 themselves.
+        """
         lower = self._dtype != torch.float32
         with torch.autocast(self._device_type, self._dtype if lower else None, enabled=lower):
-            return model(inputs)
+            return in_float32(model(inputs))
 
     def backward(self, loss: Tensor) -> None:
         """Add a loss's gradients, scaled where the format needs it."""
@@ -86,3 +121,14 @@ class MixedPrecision:
         """Put back what :meth:`state` gave."""
         if state:
             self._scaler.load_state_dict(dict(state))
+
+
+def in_float32(outputs: Any) -> Any:
+    """Convert tensors of 16 bits to float32, also within tuples, lists and dictionaries."""
+    if isinstance(outputs, Tensor) and outputs.dtype in (torch.float16, torch.bfloat16):
+        return outputs.float()
+    if isinstance(outputs, list | tuple) and not hasattr(outputs, "_fields"):
+        return type(outputs)(in_float32(one) for one in outputs)
+    if isinstance(outputs, dict):
+        return {name: in_float32(one) for name, one in outputs.items()}
+    return outputs

@@ -26,8 +26,9 @@ from sa2vp.training.optimizer import optimizer_arrays, restore_optimizer
 from sa2vp.training.precision import MixedPrecision, choose_precision
 from sa2vp.training.schedule import WarmupCosine
 
-EVALUATION_BATCH = 64
-"""Small enough for a CPU's caches: batches of 256 took a fifth longer on the demo backbone."""
+EVALUATION_BATCHES = {"cpu": 64, "cuda": 1024}
+"""Images at once, by the type of device. Small enough for a CPU's caches: batches of 256 took a
+fifth longer there on the demo backbone. On a GPU it is halved until it fits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +39,10 @@ class EpochMetrics:
         epoch: counted from 1.
         lr: of the epoch's last step.
         val_loss: None, as val_top1, where the run trains on the validation split too.
-        test_top1: None in a search, which never reads the test split.
+        test_top1: None in a search, which never reads the test split, and in epochs of a final run
+            that are not tested.
+        test_top1_at_best_val: of the first epoch with the best validation accuracy; entered in the
+            last epoch of a final run that keeps a validation split, else None.
         seconds: training and evaluation.
         images_per_second: of training alone.
         peak_memory_gib: since the run's start; None where the platform does not tell.
@@ -51,10 +55,26 @@ class EpochMetrics:
     val_loss: float | None
     val_top1: float | None
     test_top1: float | None
+    test_top1_at_best_val: float | None
     seconds: float
     images_per_second: float
     peak_memory_gib: float | None
     micro_batch: int
+
+
+@dataclass(frozen=True, slots=True)
+class BestEpoch:
+    """The first epoch of a final run with the best validation accuracy so far.
+
+    Attributes:
+        val_top1: in percent.
+        test_top1: in percent; None where the test split was not evaluated then.
+        learned: what the model had learned, by name; empty where it was.
+    """
+
+    val_top1: float
+    test_top1: float | None
+    learned: Mapping[str, Tensor]
 
 
 class TrainingRun:
@@ -74,25 +94,27 @@ class TrainingRun:
         configuration: of the run.
         train: shuffled every epoch, its last short batch dropped.
         val: evaluated after every epoch; None where the run trains on it too.
-        test: evaluated after every epoch of a final run; leave it out in a search.
+        test: evaluated at the end of a final run; leave it out in a search.
         prepare: turns a batch of stored inputs into the model's input, some of them mirrored where
             a mask ``(B,)`` tells so.
         device: where the model computes.
         precision: of the forward pass, one of :data:`~sa2vp.training.configuration.PRECISIONS`.
+        test_every: epochs after which the test split is evaluated too, for its curve; 0 is never
+            before the end.
 
     Attributes:
         model: as given, on the device.
         configuration: as given.
         epoch: how many are done.
         validated: what the last epoch made of the validation split; None where there is none.
-        tested: what the last epoch made of the test split; None where there is none.
+        tested: what the last epoch made of the test split; None where it was not evaluated.
 
     Raises:
         ValueError: the batch is larger than the split or smaller than the number of workers, or
             the device lacks the precision.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what a run is made of
         self,
         model: LearnedArrays,
         configuration: RunConfiguration,
@@ -103,6 +125,7 @@ class TrainingRun:
         prepare: Callable[[Tensor, Tensor | None], Tensor],
         device: torch.device,
         precision: str = "float32",
+        test_every: int = 0,
     ) -> None:
         training, batch_size = configuration.training, configuration.training.batch_size
         if batch_size > len(train):
@@ -135,6 +158,8 @@ class TrainingRun:
         )
         self._order = torch.Generator().manual_seed(configuration.seed)
         self._train, self._val, self._test = train, val, test
+        self._test_every = test_every
+        self._best: BestEpoch | None = None
         self._precision = MixedPrecision(choose_precision(precision, device), device)
         self._identity["precision"] = self._precision.name
         self._classifier = Classifier(
@@ -146,8 +171,8 @@ class TrainingRun:
             training.label_smoothing,
         )
         self._workers = workers
-        self._micro_batch = MicroBatch(math.ceil(batch_size / workers.count), "training")
-        self._evaluation_batch = MicroBatch(EVALUATION_BATCH, "evaluation")
+        self._micro_batch = MicroBatch(math.ceil(batch_size / workers.count), "training", device)
+        self._evaluation_batch = MicroBatch(EVALUATION_BATCHES[device.type], "evaluation", device)
         reset_peak_memory(device)
 
     def identify(self, identity: Mapping[str, str], *, start: int) -> None:
@@ -183,6 +208,8 @@ class TrainingRun:
             NonFiniteLossError: a training or validation loss is not finite.
             MemoryExhaustedError: not even one image at a time fits the memory.
         """
+        for limit in (self._micro_batch, self._evaluation_batch):
+            limit.begin_epoch()
         start = time.perf_counter()
         train_loss = self._train_epoch()
         training_seconds = time.perf_counter() - start
@@ -192,7 +219,8 @@ class TrainingRun:
         for name, loss in (("training", train_loss), ("validation", val_loss)):
             if loss is not None and not math.isfinite(loss):
                 raise NonFiniteLossError(f"{name} loss became {loss} in epoch {self.epoch}")
-        self.tested = self._evaluate(self._test)
+        self.tested = self._evaluate(self._test if self._is_tested(self.epoch) else None)
+        at_best_val = self._test_best(val)
         peak = peak_memory_gib(self._workers.device)
         for limit in (self._micro_batch, self._evaluation_batch):
             limit.limit(self._workers.smallest(limit.size))
@@ -203,6 +231,7 @@ class TrainingRun:
             val_loss=val_loss,
             val_top1=None if val is None else val.top1,
             test_top1=None if self.tested is None else self.tested.top1,
+            test_top1_at_best_val=at_best_val,
             seconds=time.perf_counter() - start,
             images_per_second=self._steps_per_epoch * self._batch_size / training_seconds,
             peak_memory_gib=None if peak is None else self._workers.largest(peak),
@@ -286,6 +315,27 @@ class TrainingRun:
             return None
         return evaluate(self._classifier, examples, self._evaluation_batch, self._workers)
 
+    def _is_tested(self, epoch: int) -> bool:
+        return self.finished or (self._test_every > 0 and epoch % self._test_every == 0)
+
+    def _test_best(self, val: Evaluation | None) -> float | None:
+        """Keep what the model has learned at the best validation epoch; test that at the end."""
+        if val is None or self._test is None:
+            return None
+        if self._best is None or val.top1 > self._best.val_top1:  # the first of equals
+            tested = None if self.tested is None else self.tested.top1
+            self._best = BestEpoch(val.top1, tested, {} if self.tested else self._learned_copy())
+        if not self.finished or self._best.test_top1 is not None:
+            return self._best.test_top1 if self.finished else None
+        last = self._learned_copy()
+        self.model.load_trainable_state_dict(self._best.learned)
+        at_best = self._evaluate(self._test)
+        self.model.load_trainable_state_dict(last)
+        return None if at_best is None else at_best.top1
+
+    def _learned_copy(self) -> dict[str, Tensor]:
+        return {name: array.clone() for name, array in self.model.trainable_state_dict().items()}
+
     def save(self, directory: Path) -> None:
         """Write everything the run needs to continue; the backbone is not part of it.
 
@@ -294,8 +344,13 @@ class TrainingRun:
         arrays = {
             **prefixed("learned/", self.model.trainable_state_dict()),
             **prefixed("optimizer/", optimizer_arrays(self.model, self._optimizer)),
-            **prefixed("generator/", {"order": self._order.get_state(), **generator_states()}),
+            **prefixed(
+                "generator/",
+                {"order": self._order.get_state(), **generator_states(self._workers.device)},
+            ),
         }
+        if self._best is not None:
+            arrays |= prefixed("best/", self._best.learned)
         Checkpoint(
             arrays,
             self.epoch,
@@ -306,6 +361,7 @@ class TrainingRun:
             micro_batch=self._micro_batch.limited_to,
             evaluation_batch=self._evaluation_batch.limited_to,
             loss_scale=self._precision.state(),
+            best=None if self._best is None else (self._best.val_top1, self._best.test_top1),
         ).save(directory)
 
     def restore(self, directory: Path) -> None:
@@ -329,15 +385,17 @@ class TrainingRun:
             restore_optimizer(self.model, self._optimizer, checkpoint.part("optimizer/"))
             generators = checkpoint.part("generator/")
             self._order.set_state(generators.pop("order"))
-            restore_generators(generators)
+            restore_generators(generators, self._workers.device)
         except (ValueError, KeyError, RuntimeError, TypeError) as error:
             raise CheckpointError(f"{directory}: does not fit this run: {error}") from error
+        best, learned = checkpoint.best, checkpoint.part("best/")
+        self._best = None if best is None else BestEpoch(*best, learned)
         self._precision.restore(checkpoint.loss_scale)
         self._micro_batch.limit(checkpoint.micro_batch)
         self._evaluation_batch.limit(checkpoint.evaluation_batch)
         self.epoch, self._step = checkpoint.epoch, checkpoint.step
 
 
-def prefixed(prefix: str, arrays: dict[str, Tensor]) -> dict[str, Tensor]:
+def prefixed(prefix: str, arrays: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Put a prefix before every name."""
     return {prefix + name: array for name, array in arrays.items()}

@@ -18,6 +18,7 @@ from sa2vp.text import one_line
 from sa2vp.training.precision import choose_precision
 from sa2vp.tuning.local_ray import private_cluster
 from sa2vp.tuning.plan import SearchPlan
+from sa2vp.tuning.probe import probe_cluster
 
 _QUIET = {
     "RAY_AIR_NEW_OUTPUT": "0",  # Tune's own progress tables
@@ -85,14 +86,13 @@ def precision_on_cluster(asked: str, resources: dict[str, float]) -> str:
     Args:
         asked: one of :data:`~sa2vp.training.configuration.PRECISIONS`.
         resources: of one worker.
+
+    Raises:
+        OptionError: the GPUs of a node cannot be used.
     """
-    if asked != "auto":
-        return asked
     if resources["GPU"] == 0:
         return choose_precision(asked, torch.device("cpu"))
-
-    on_a_gpu = ray.remote(num_gpus=resources["GPU"], num_cpus=0)(choose_precision)
-    return str(ray.get(on_a_gpu.remote(asked, torch.device("cuda"))))
+    return probe_cluster(asked, resources["GPU"])
 
 
 def slots_of_cluster(resources: dict[str, float], workers: int = 1) -> Callable[[], int]:
@@ -132,8 +132,15 @@ def check_fits(resources: dict[str, float], workers: int = 1) -> None:
 
 
 def _fitting(node: dict[str, float], resources: dict[str, float]) -> int:
+    """Count the workers that a node holds; a share of a GPU lies on one GPU."""
     return min(
-        math.floor(node.get(kind, 0) / amount + 1e-9)
+        _places(node.get(kind, 0), amount, divided=kind == "GPU")
         for kind, amount in resources.items()
         if amount > 0
     )
+
+
+def _places(there: float, amount: float, *, divided: bool) -> int:
+    if divided and amount < 1:
+        return math.floor(there) * math.floor(1 / amount + 1e-9)
+    return math.floor(there / amount + 1e-9)

@@ -1,6 +1,6 @@
 """What a plan will take, before anything is spent: epochs, disk and hours.
 
-An estimate: ASHA stops what it finds, and rates are those of a short step on this machine.
+An estimate: ASHA stops what it finds, and rates are those of a step on this machine.
 """
 
 from __future__ import annotations
@@ -9,23 +9,31 @@ import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import astuple, dataclass
+from functools import partial
 from statistics import fmean
 
 import torch
 from rich.table import Table
+from torch import Tensor
 
+from sa2vp.config import SearchConfig
 from sa2vp.methods import Method
 from sa2vp.models import load_backbone
 from sa2vp.models.learned import LearnedArrays
+from sa2vp.options import OptionError
 from sa2vp.rungs import rungs
 from sa2vp.training.configuration import RunConfiguration
+from sa2vp.training.micro_batch import MicroBatch
+from sa2vp.training.precision import MixedPrecision, choose_precision
 from sa2vp.tuning.plan import SearchPlan
 from sa2vp.tuning.plan_data import PlanData
 
 STATES = 3
 """Arrays that a checkpoint keeps of each learned number: itself and AdamW's two moments."""
 
-BATCH = 8
+MOST_ON_A_CPU = 8
+"""Images at once in what is timed on a CPU, whose rate a larger batch changes little."""
+
 FORWARD_ALONE = 3
 """How much faster than a step an evaluation is taken to be, where only the step's rate is given."""
 
@@ -97,15 +105,22 @@ def estimate(plan: SearchPlan, images: Mapping[str, int], rates: Rates, learned:
     repeats = config.seeds + config.confirm
     final = config.epochs * repeats
     per_epoch = images["train"] / rates.training
-    searched = expected * (per_epoch + images["val"] / rates.evaluation)
-    tested = final * (per_epoch + images["test"] / rates.evaluation)
+    looks = expected + config.epochs * config.confirm  # at the validation split
+    tests = config.seeds * count_tests(config.epochs, config.test_every)
+    evaluated = looks * images["val"] + tests * images["test"]
+    seconds = (expected + final) * per_epoch + evaluated / rates.evaluation
     return Estimate(
         epochs=config.trials * config.epochs,
         expected=expected,
         final=final,
-        hours=(searched + tested) / 3600,
+        hours=seconds / 3600,
         gib=(config.trials + repeats) * STATES * 4 * learned / 2**30,
     )
+
+
+def count_tests(epochs: int, every: int) -> int:
+    """Count how often a final run reads the test split; ``every`` is 0 where only at its end."""
+    return -(-epochs // every) if every else 1
 
 
 def largest_configuration(plan: SearchPlan, task: str) -> RunConfiguration:
@@ -113,27 +128,78 @@ def largest_configuration(plan: SearchPlan, task: str) -> RunConfiguration:
     return plan.corner_runs(task)[-1]
 
 
-def measure_rates(method: Method, model: LearnedArrays, size: tuple[int, int]) -> Rates:
-    """Time a step and an evaluation of a small batch on this machine, in float32.
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """What rates are measured with.
+
+    Attributes:
+        device: of this machine.
+        precision: that trials would compute in there.
+        batch: images at once, as memory allows.
+    """
+
+    device: torch.device
+    precision: str
+    batch: int
+
+    @classmethod
+    def of(cls, config: SearchConfig, batch_size: int) -> Timing:
+        """Choose what trials of this batch size would be given here.
+
+        Raises:
+            OptionError: this machine lacks the precision.
+        """
+        with_gpu = torch.cuda.is_available() and config.gpus_per_trial != 0
+        device = torch.device("cuda" if with_gpu else "cpu")
+        try:
+            precision = choose_precision(config.precision, device)
+        except ValueError as error:
+            raise OptionError(
+                "--precision", f"{error}; or say --images-per-second of where trials will run"
+            ) from error
+        return cls(device, precision, batch_size if with_gpu else min(batch_size, MOST_ON_A_CPU))
+
+    def __str__(self) -> str:
+        """Name it for the reader of an estimate."""
+        place = "GPU" if self.device.type == "cuda" else "CPU"
+        return f"a step of {self.batch} images on this machine's {place}, in {self.precision}"
+
+
+def measure_rates(
+    method: Method, model: LearnedArrays, size: tuple[int, int], timing: Timing
+) -> Rates:
+    """Time a step and an evaluation on this machine.
 
     Args:
         method: that the model is of.
         model: on a frozen backbone.
         size: of its images in pixels.
+        timing: what with; a batch that does not fit the memory is taken in parts.
     """
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = timing.device
+    precision = MixedPrecision(timing.precision, device)
     model.to(device)
-    images = torch.zeros(BATCH, 3, *size, device=device)
-    targets = torch.zeros(BATCH, dtype=torch.int64, device=device)
+    images = torch.zeros(timing.batch, 3, *size, device=device)
+    targets = torch.zeros(timing.batch, dtype=torch.int64, device=device)
+    parts = MicroBatch(timing.batch, "the estimate", device)
 
-    def step() -> None:
-        method.loss(model(images), targets).backward()
+    def in_parts(work: Callable[[Tensor, Tensor], None]) -> None:
+        def at_once(size: int) -> None:
+            for some, classes in zip(images.split(size), targets.split(size), strict=True):
+                work(some, classes)
+
+        parts.fit(at_once)
+
+    def step(some: Tensor, classes: Tensor) -> None:
+        precision.backward(method.loss(precision.forward(model, some), classes))
 
     @torch.inference_mode()
-    def look() -> None:
-        model(images)
+    def look(some: Tensor, _: Tensor) -> None:
+        precision.forward(model, some)
 
-    return Rates(*(BATCH / _seconds(work, device) for work in (step, look)))
+    return Rates(
+        *(timing.batch / _seconds(partial(in_parts, work), device) for work in (step, look))
+    )
 
 
 def _seconds(work: Callable[[], None], device: torch.device) -> float:
@@ -146,27 +212,38 @@ def _seconds(work: Callable[[], None], device: torch.device) -> float:
     return time.perf_counter() - start
 
 
-def estimate_plan(plan: SearchPlan, data: PlanData) -> dict[str, Estimate]:
+def estimate_plan(plan: SearchPlan, data: PlanData) -> tuple[dict[str, Estimate], str]:
     """Estimate what each task takes, from the stated rate or a measured step.
 
     Args:
         plan: of the search.
         data: of its tasks.
+
+    Returns:
+        The estimates by task, and what they were made from, in words.
+
+    Raises:
+        OptionError: the step cannot be measured here.
     """
     config = plan.config
     backbone = load_backbone(config.backbone, config.checkpoint, config.image_size)
     torch.set_num_threads(max(1, min(int(config.cpus_per_trial), os.cpu_count() or 1)))
-    methods = {task: largest_configuration(plan, task).method for task in plan.tasks}
+    largest = {task: largest_configuration(plan, task) for task in plan.tasks}
+    methods = {task: one.method for task, one in largest.items()}
     models = {task: method.build(backbone, num_classes=2) for task, method in methods.items()}
     if config.images_per_second is None:
         first = plan.tasks[0]
-        rates = measure_rates(methods[first], models[first], backbone.patch_embed.img_size)
+        timing = Timing.of(config, largest[first].training.batch_size)
+        size = backbone.patch_embed.img_size
+        rates, basis = measure_rates(methods[first], models[first], size, timing), str(timing)
     else:
+        basis = f"{config.images_per_second:g} training images a second"
         rates = Rates(config.images_per_second, FORWARD_ALONE * config.images_per_second)
-    return {
+    estimates = {
         task: estimate(plan, data.images[task], rates, models[task].count_learned())
         for task in plan.tasks
     }
+    return estimates, basis
 
 
 def as_table(estimates: Mapping[str, Estimate]) -> Table:

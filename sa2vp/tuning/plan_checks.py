@@ -11,7 +11,7 @@ from sa2vp.hyperparameters import HyperparameterError
 from sa2vp.methods import Method, MethodError, MethodSource
 from sa2vp.options import OptionError
 from sa2vp.suites import SUITES, Task, suite_tasks
-from sa2vp.training.configuration import RunConfiguration, check_hyperparameter
+from sa2vp.training.configuration import GPU_ONLY, RunConfiguration, check_hyperparameter
 from sa2vp.tuning.plan import SearchPlan
 from sa2vp.tuning.spaces import checked_space
 from search_spaces import TaskSpace
@@ -173,6 +173,12 @@ def check_workers(
         OptionError: names the option.
     """
     config = plan.config
+    if (config.gpus_per_trial or 0.0) > 1:
+        raise OptionError(
+            "--gpus-per-trial",
+            f"a worker computes on one GPU, not on {config.gpus_per_trial:g}; give it 1, and take "
+            "more workers with --workers-per-trial",
+        )
     if config.workers_per_trial == 1:
         return
     if not (config.gpus_per_trial or 0.0).is_integer():
@@ -195,10 +201,10 @@ def check_precision(precision: str, gpus: float | None) -> None:
     """Refuse a precision that trials with so many GPUs lack; None is not known yet.
 
     Raises:
-        OptionError: it is float16, and there is no GPU.
+        OptionError: only GPUs have it, and there is none.
     """
-    if precision == "float16" and gpus == 0:
+    if precision in GPU_ONLY and gpus == 0:
         raise OptionError(
             "--precision",
-            "float16 needs a GPU, and the trials have none; take bfloat16, float32 or auto",
+            f"{precision} needs a GPU, and the trials have none; take bfloat16, float32 or auto",
         )

@@ -217,6 +217,7 @@ class ProtocolSearcher(Searcher):
             "manifest": asdict(self._manifests[row.task]),
             "phase": row.phase,
             "precision": self._precision,
+            "test_every": self._config.test_every,
             "workers": self._config.workers_per_trial,
             "threads": threads_for(self._resources["CPU"]),
             "resources": self._resources,

@@ -134,7 +134,7 @@ class RunRecord:
         epochs = [e for e in self.epochs[run_id] if e.epoch < epoch.epoch] + [epoch]
         self.epochs[run_id] = epochs
         _enter_versions(row, metrics["versions"], metrics["commit"], epoch.epoch - 1)
-        row.sum_up(epochs)
+        row.sum_up(epochs, metrics.get("test_top1_at_best_val"))
         if row.test_top1 is not None and row.expected_test_top1 is not None:
             row.matched = row.test_top1 == row.expected_test_top1
         for name in REPORTED:

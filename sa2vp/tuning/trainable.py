@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from sa2vp.training.build import build_run, input_size
 from sa2vp.training.checkpoint import CheckpointError
 from sa2vp.training.configuration import RunConfiguration
 from sa2vp.training.failures import RunFailedError
+from sa2vp.training.memory import fence, give_back
 from sa2vp.training.run import TrainingRun
 from sa2vp.tuning.provenance import gather_provenance
 from sa2vp.tuning.record import PREDICTIONS
@@ -39,8 +41,9 @@ class SA2VPTrainable(tune.Trainable):
     as :class:`Manifest` takes it), ``phase``, ``method`` (as :class:`MethodSource` takes it),
     ``hyperparameters`` (by name), ``epochs`` and ``seed`` (as :meth:`RunConfiguration.of` takes
     them), ``identity`` and ``start`` (as :meth:`~sa2vp.training.run.TrainingRun.identify` takes
-    them), ``precision``, ``threads``, ``checkpoints`` (URIs, the first to be tried first) and
-    ``resources`` (of Ray, by name). Actors are reused: the backbone stays from run to run.
+    them), ``precision`` and ``test_every`` (as :func:`~sa2vp.training.build.build_run` takes them),
+    ``threads``, ``checkpoints`` (URIs, the first to be tried first) and ``resources`` (of Ray, by
+    name). Actors are reused: the backbone stays from run to run.
     """
 
     def __repr__(self) -> str:
@@ -54,7 +57,7 @@ class SA2VPTrainable(tune.Trainable):
 
     def setup(self, config: dict[str, Any], backbone: SharedBackbone) -> None:
         """Start the first run of this actor."""
-        set_up_process(config["threads"])
+        set_up_process(config["threads"], config["resources"].get("GPU", 0))
         self._backbone = backbone
         self._start(config)
 
@@ -92,6 +95,8 @@ class SA2VPTrainable(tune.Trainable):
         self._configuration = config
         self._run_id = config["run_id"]
         self._refused: DataError | None = None
+        self.__dict__.pop("_run", None)  # the last one is gone before the next takes memory
+        give_back(device_of(config))
         try:
             self._run = start_run(config, self._backbone)
             self._facts = facts_of(self._run, self._backbone) | {"workers": 1}
@@ -99,10 +104,20 @@ class SA2VPTrainable(tune.Trainable):
             self._refused = error  # an error here would be tried again, on the same data
 
 
-def set_up_process(threads: int) -> None:
-    """Prepare a process to train, before its first run."""
+def set_up_process(threads: int, gpus: float) -> None:
+    """Prepare a process to train, before its first run.
+
+    Args:
+        threads: on the CPU.
+        gpus: that it was given, or the share of one. Ray hides none from an actor that asked for
+            none, and PyTorch's optimisers look at what they see: then they are hidden here.
+    """
     torch.set_num_threads(threads)
     keep_freed_memory()
+    if gpus == 0:
+        os.environ["CUDA_VISIBLE_DEVICES"] = ""
+    else:
+        fence(torch.device("cuda", torch.cuda.current_device()), gpus)
 
 
 def start_run(
@@ -113,17 +128,20 @@ def start_run(
     Args:
         config: as for :class:`SA2VPTrainable`.
         shared: its backbone.
-        device: where to train; by default a GPU if the resources hold one, whatever torch finds: a
-            trial without a GPU may run where there is one.
+        device: where to train; by default a GPU if the resources hold one.
     """
-    if device is None:
-        device = torch.device("cuda" if config["resources"].get("GPU", 0) > 0 else "cpu")
+    device = device or device_of(config)
     start_log(config["run_id"], {**config["hyperparameters"], "seed": config["seed"]})
     for checkpoint in config["checkpoints"]:
         run = _build(config, shared, device)
         if take_up(run, tune.Checkpoint(checkpoint), config["run_id"]):
             return run
     return _build(config, shared, device)
+
+
+def device_of(config: dict[str, Any]) -> torch.device:
+    """Give where the runs of an actor are computed, whatever torch finds."""
+    return torch.device("cuda" if config["resources"].get("GPU", 0) > 0 else "cpu")
 
 
 def take_up(run: TrainingRun, checkpoint: tune.Checkpoint, run_id: str) -> bool:
@@ -162,6 +180,7 @@ def _build(config: dict[str, Any], shared: SharedBackbone, device: torch.device)
         precision=config["precision"],
         device=device,
         expected=Manifest(**config["manifest"]),
+        test_every=config["test_every"],
     )
     run.identify(config["identity"] | {"backbone": shared.fingerprint}, start=config["start"])
     return run

@@ -147,7 +147,7 @@ def report_epochs(exchange: Any, workers: Future[Any]) -> dict[str, Any] | None:
 
 def train_as_worker(config: dict[str, Any]) -> None:
     """Train a worker's share of a run, in a process that Ray Train has started."""
-    set_up_process(config["threads"])
+    set_up_process(config["threads"], config["resources"].get("GPU", 0))
     exchange = config["exchange"]
     first = train.get_context().get_world_rank() == 0
     try:

@@ -6,6 +6,7 @@ import torch
 
 from sa2vp.models import BackboneError
 from sa2vp.models.learned import LearnedArrays
+from sa2vp.training.precision import round_products
 from sa2vp.use.errors import UseError
 from sa2vp.use.export import Export, read_export
 from sa2vp.use.final_runs import load_final_run
@@ -35,4 +36,6 @@ def load_model(source: Source, export: Export) -> LearnedArrays:
         model = build_model(export, checkpoint=source.backbone_checkpoint)
     except BackboneError as error:
         raise UseError(f"--backbone-checkpoint: {error}") from error
-    return model.to("cuda" if torch.cuda.is_available() else "cpu")
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    round_products(device, to_tf32=False)
+    return model.to(device)

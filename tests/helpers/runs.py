@@ -39,6 +39,7 @@ def make_run(
     wrap: Callable[[LearnedArrays], LearnedArrays] = lambda model: model,
     epochs: int = 4,
     seed: int = 5,
+    test_every: int = 0,
     **overrides: float,
 ) -> TrainingRun:
     values = {"inter_dim": 4, "inter_weight": 0.5, "lr": 1e-2, "batch_size": 8} | overrides
@@ -53,6 +54,7 @@ def make_run(
         prepare=Normalise((16, 16)),
         device=torch.device("cpu"),
         precision=precision,
+        test_every=test_every,
     )
 
 

@@ -60,6 +60,7 @@ def config(phase: str = "search", task: str = "photos", **values: Any) -> dict[s
         "manifest": manifest_of(task),
         "phase": phase,
         "precision": "auto",
+        "test_every": 0,
         "threads": 1,
         "identity": {"uid": "1", "data": "f00d"},
         "start": 1,

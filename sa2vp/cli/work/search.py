@@ -118,13 +118,9 @@ def show_estimate(plan: SearchPlan, data: PlanData) -> None:
     """Print what the plan will take."""
     from sa2vp.tuning.estimate import as_table, estimate_plan  # noqa: PLC0415
 
-    rate = plan.config.images_per_second
-    console.print(as_table(estimate_plan(plan, data)))
-    console.print(
-        f"Estimated from {rate:g} training images a second."
-        if rate
-        else "Estimated from a short step on this machine, in float32."
-    )
+    estimates, basis = estimate_plan(plan, data)
+    console.print(as_table(estimates))
+    console.print(f"Estimated from {basis}.")
 
 
 def open_results(plan: SearchPlan, data: PlanData) -> Session:

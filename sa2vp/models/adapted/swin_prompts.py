@@ -54,9 +54,8 @@ class PromptedSwinBlock(nn.Module):
     def _attend(self, image: Tensor, prompts: Tensor) -> Both:
         """Attend within windows that the prompts stand in, too."""
         block, length = self.block, prompts.shape[1]
-        order, inverse = (
-            index.to(image.device)
-            for index in window_order(block.input_resolution, block.window_size, block.shift_size)
+        order, inverse = window_order(
+            block.input_resolution, block.window_size, block.shift_size, image.device
         )
         ordered = image.flatten(1, 2)[:, order]
         windows = ordered.unflatten(1, (-1, block.window_area))  # (B, W, S, D)

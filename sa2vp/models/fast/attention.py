@@ -125,6 +125,7 @@ class AlignedAttention(nn.Module):
         super().__init__()
         self.grid = grid
         self.prefix = int(class_token)
+        self._bias: Tensor | None = None
         self.register_buffer("mask", aligned_mask(grid, class_token=class_token), persistent=False)
 
     def forward(self, query: Heads, key_value: Heads) -> Tensor:
@@ -138,8 +139,27 @@ class AlignedAttention(nn.Module):
             ``(B, Q, D)``, before the output projection.
         """
         q, k, v = self._prepared(query, key_value)
-        mixed_BHQd = attend(q, k, v, self.mask[: q.shape[2]])
+        mixed_BHQd = attend(q, k, v, self._mask_for(q))
         return mixed_BHQd.transpose(1, 2).flatten(2)
+
+    def _mask_for(self, q: Tensor) -> Tensor:
+        """Give the mask of these queries as the device's kernel takes it."""
+        mask = self.mask if q.device.type == "cpu" else self.as_numbers(computed_dtype(q))
+        return mask[: q.shape[2]]
+
+    def as_numbers(self, dtype: torch.dtype) -> Tensor:
+        """Give the mask as numbers that are added to the scores, 0 or minus infinity.
+
+        PyTorch would make them at every call on a GPU, and copy them where rows do not begin at a
+        multiple of 8 numbers. So they are made once, in rows that do.
+        """
+        mask = self.mask
+        if self._bias is None or (self._bias.dtype, self._bias.device) != (dtype, mask.device):
+            rows, columns = mask.shape
+            with torch.inference_mode(False):  # also used by later training steps
+                padded = torch.zeros(rows, -(-columns // 8) * 8, dtype=dtype, device=mask.device)
+                self._bias = padded[:, :columns].masked_fill_(~mask, float("-inf"))
+        return self._bias
 
     def neighbour_weights(self, query: Heads, key_value: Heads) -> Tensor:
         """Give each patch's attention to its 3x3 neighbourhood, as a mean over heads.

@@ -51,6 +51,28 @@ def scale_kept(x: Tensor, kept: Tensor | None, rate: float) -> Tensor:
     return kept.view(torch.uint8).to(x.dtype).mul_(x).mul_(scale)
 
 
+def is_fused(device: torch.device) -> bool:
+    """Tell whether a device draws and scales in one kernel."""
+    return device.type != "cpu"
+
+
+def fused_dropout(x: Tensor, rate: float) -> tuple[Tensor, Tensor | None]:
+    """Draw, zero and scale in one kernel; give the result and what was kept, None where all was."""
+    if rate == 0:
+        return x, None
+    dropped, kept = torch.native_dropout(x, rate, True)
+    return dropped, kept
+
+
+def fused_dropout_gradient(gradient: Tensor, kept: Tensor | None, rate: float) -> Tensor:
+    """Give the gradient of the input of :func:`fused_dropout`, in one kernel."""
+    if kept is None:
+        return gradient
+    return torch.ops.aten.native_dropout_backward(  # type: ignore[no-any-return]
+        gradient, kept, 1 / (1 - rate)
+    )
+
+
 class Dropout(nn.Module):
     """:func:`dropout` as a module, active while training."""
 

@@ -13,7 +13,13 @@ import torch
 from timm.layers import Mlp
 from torch import Tensor, nn
 
-from sa2vp.models.fast.dropout import draw_kept, scale_kept
+from sa2vp.models.fast.dropout import (
+    draw_kept,
+    fused_dropout,
+    fused_dropout_gradient,
+    is_fused,
+    scale_kept,
+)
 from sa2vp.models.fast.linear import computed_dtype, frozen_parameters
 
 _ROWS = 1024
@@ -51,14 +57,21 @@ class _FrozenMLP(torch.autograd.Function):
         assert weight2 is not None  # noqa: S101
         x = tokens_BND.flatten(0, 1)
         keep = ctx.needs_input_grad[0]
-        hidden = x.new_empty(len(x) if keep else min(len(x), _ROWS), len(weight1))
-        kept = draw_kept((len(x), len(weight1)), dropout_rate, x.device)
+        chunks = _chunks(x)
+        longest = max((rows.stop - rows.start for rows in chunks), default=0)
+        hidden = x.new_empty(len(x) if keep else longest, len(weight1))
+        fused = is_fused(x.device)
+        kept = None if fused else draw_kept((len(x), len(weight1)), dropout_rate, x.device)
         out = x.new_empty(*tokens_BND.shape[:2], len(weight2))
         out_rows = out.view(len(x), -1)
-        for rows in _chunks(x):
+        for rows in chunks:
             part = hidden[rows] if keep else hidden[: rows.stop - rows.start]
             _linear(x[rows], weight1, bias1, part)
-            active = scale_kept(act(part), None if kept is None else kept[rows], dropout_rate)
+            active = act(part)
+            if fused:  # all rows are one chunk
+                active, kept = fused_dropout(active, dropout_rate)
+            else:
+                active = scale_kept(active, None if kept is None else kept[rows], dropout_rate)
             _linear(active, weight2, bias2, out_rows[rows])
         ctx.save_for_backward(hidden, kept, weight1, weight2)
         ctx.act, ctx.dropout_rate = act, dropout_rate
@@ -71,7 +84,10 @@ class _FrozenMLP(torch.autograd.Function):
         total = hidden.new_empty(len(hidden), weight1.shape[1])
         for rows in _chunks(hidden):
             part = gradient[rows] @ weight2
-            part = scale_kept(part, None if kept is None else kept[rows], ctx.dropout_rate)
+            if is_fused(hidden.device):
+                part = fused_dropout_gradient(part, kept, ctx.dropout_rate)
+            else:
+                part = scale_kept(part, None if kept is None else kept[rows], ctx.dropout_rate)
             part = _activation_gradient(ctx.act, hidden[rows], part)
             torch.mm(part, weight1, out=total[rows])
         return total.view(*gradients[0].shape[:2], -1), *[None] * 6

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import torch
 from timm.models.swin_transformer import SwinTransformerBlock
@@ -16,7 +17,7 @@ from torch import Tensor
 
 from sa2vp.models.fast.attention import Heads, attend, split_heads
 from sa2vp.models.fast.block import FrozenBlock
-from sa2vp.models.fast.linear import frozen_linear
+from sa2vp.models.fast.linear import computed_dtype, frozen_linear
 from sa2vp.models.fast.mlp import frozen_mlp
 
 
@@ -44,14 +45,18 @@ class FrozenSwinBlock(FrozenBlock):
     def attend(self, heads: Heads) -> Tensor:
         """Attend within the block's (shifted) windows."""
         order, inverse = window_order(
-            self.block.input_resolution, self.block.window_size, self.block.shift_size
+            self.block.input_resolution,
+            self.block.window_size,
+            self.block.shift_size,
+            heads.q.device,
         )
-        order, inverse = order.to(heads.q.device), inverse.to(heads.q.device)
         q, k, v = (
             self._windowed(_Reorder.apply(part.transpose(1, 2).flatten(2), order, inverse))
             for part in (heads.q, heads.k, heads.v)
         )
-        mixed = attend(q, k, v, self.bias(len(heads.q)))
+        # On a CPU the scores are float32 as long as the bias is; a GPU's kernel takes one type.
+        dtype = torch.float32 if q.device.type == "cpu" else computed_dtype(q)
+        mixed = attend(q, k, v, self.bias(len(heads.q), dtype))
         merged_BND = mixed.transpose(1, 2).reshape(len(heads.q), len(order), -1)
         reordered: Tensor = _Reorder.apply(merged_BND, inverse, order)
         return reordered
@@ -82,30 +87,55 @@ class FrozenSwinBlock(FrozenBlock):
         attn = self.block.attn
         return attn.qkv.out_features // 3 // attn.num_heads  # type: ignore[no-any-return]
 
-    def bias(self, batch: int) -> Tensor:
+    def bias(self, batch: int, dtype: torch.dtype = torch.float32) -> Tensor:
         """Give what is added to the scores: the relative position bias, and shifted windows' mask.
 
         Returns:
             ``(1 or B * windows, H, window tokens, window tokens)``.
         """
-        bias: Tensor = self.block.attn._get_rel_pos_bias()
-        mask = self.block.attn_mask
-        if mask is None:
-            return bias
-        shifted: Tensor = bias + mask[:, None]
-        return shifted.repeat(batch, 1, 1, 1)
+        bias = _window_bias(self.block, dtype)
+        return bias if len(bias) == 1 else bias.repeat(batch, 1, 1, 1)
+
+
+_State = tuple[torch.dtype, torch.device, int]
+_biases: WeakKeyDictionary[SwinTransformerBlock, tuple[Tensor, _State, Tensor]] = (
+    WeakKeyDictionary()
+)
+
+
+def _window_bias(block: SwinTransformerBlock, dtype: torch.dtype) -> Tensor:
+    """Give a block's bias, ``(1 or windows, H, S, S)``; made once where its table is frozen."""
+    table: Tensor = block.attn.relative_position_bias_table
+    if table.requires_grad:
+        return _make_window_bias(block, dtype)
+    state = (dtype, table.device, table._version)
+    known = _biases.get(block)
+    if known is None or known[0] is not table or known[1] != state:
+        with torch.inference_mode(False):  # also used by later training steps
+            known = _biases[block] = (table, state, _make_window_bias(block, dtype))
+    return known[2]
+
+
+def _make_window_bias(block: SwinTransformerBlock, dtype: torch.dtype) -> Tensor:
+    bias: Tensor = block.attn._get_rel_pos_bias()
+    if block.attn_mask is not None:
+        bias = bias + block.attn_mask[:, None]
+    return bias.to(dtype)
 
 
 @lru_cache(maxsize=64)
 def window_order(
-    grid: tuple[int, int], window: tuple[int, int], shift: tuple[int, int]
+    grid: tuple[int, int],
+    window: tuple[int, int],
+    shift: tuple[int, int],
+    device: torch.device,
 ) -> tuple[Tensor, Tensor]:
-    """Give the raster index of each token in window order, and the inverse."""
+    """Give the raster index of each token in window order, and the inverse; once on a device."""
     raster = torch.arange(grid[0] * grid[1]).view(grid)
     shifted = raster.roll((-shift[0], -shift[1]), dims=(0, 1))
     rows = shifted.unfold(0, window[0], window[0]).unfold(1, window[1], window[1])
     order = rows.flatten()
-    return order, order.argsort()
+    return order.to(device), order.argsort().to(device)
 
 
 class _Reorder(torch.autograd.Function):

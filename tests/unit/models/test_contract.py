@@ -83,10 +83,10 @@ def test_learned_arrays_that_do_not_fit_are_refused_whole(family: Family) -> Non
 def test_a_restored_generator_draws_the_same_training_step(family: Family) -> None:
     model = randomised(family.make(num_classes=4)).train()
     seed_everything(3)
-    states = generator_states()
+    states = generator_states(torch.device("cpu"))
     first = sa2vp_loss(model(family.images(4)), TARGETS)
     other = sa2vp_loss(model(family.images(4)), TARGETS)
-    restore_generators(states)
+    restore_generators(states, torch.device("cpu"))
     again = sa2vp_loss(model(family.images(4)), TARGETS)
     assert first == again
     assert first != other

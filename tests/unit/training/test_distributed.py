@@ -20,7 +20,7 @@ from sa2vp.training.distributed import Workers
 # 35 training images make three batches of 11, shared as 6 and 5; 21 images to evaluate.
 PLAIN = {"batch_size": 11, "val": 21, "dropout": 0.0, "epochs": 3}
 CASES: dict[str, dict[str, Any]] = {
-    "plain": PLAIN | {"test": True},
+    "plain": PLAIN | {"test": True, "test_every": 1},
     "first": PLAIN | {"stop_after": 1},
     "second": PLAIN | {"load": "first"},
     "tight": PLAIN | {"fits": [99, 2]},

@@ -31,8 +31,68 @@ def test_auto_is_float32_on_a_cpu_and_float16_is_refused() -> None:
     assert choose_precision("bfloat16", CPU) == "bfloat16"
     with pytest.raises(ValueError, match="precision float16 needs a GPU, not cpu; take bfloat16"):
         runs.make_run(precision="float16")
+    with pytest.raises(ValueError, match="precision tf32 needs a GPU, not cpu"):
+        choose_precision("tf32", CPU)
     with pytest.raises(ValueError, match="unknown precision 'half'; known: auto, float32"):
         runs.make_run(precision="half")
+
+
+@pytest.mark.parametrize(
+    ("name", "capability", "chosen"),
+    [
+        ("P100", (6, 0), "float32"),
+        ("V100", (7, 0), "float16"),
+        ("T4", (7, 5), "float16"),
+        ("A100", (8, 0), "bfloat16"),
+        ("L4", (8, 9), "bfloat16"),
+        ("H100", (9, 0), "bfloat16"),
+    ],
+)
+def test_auto_is_what_a_gpus_matrix_units_are_made_for(
+    monkeypatch: pytest.MonkeyPatch, name: str, capability: tuple[int, int], chosen: str
+) -> None:
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _: capability)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda _: name)
+    gpu = torch.device("cuda")
+    assert choose_precision("auto", gpu) == chosen
+    assert choose_precision("float16", gpu) == "float16"
+    for asked in ("bfloat16", "tf32"):
+        if chosen == "bfloat16":
+            assert choose_precision(asked, gpu) == asked
+        else:
+            with pytest.raises(ValueError, match=f"{asked} needs .* from Ampere on, and {name} is"):
+                choose_precision(asked, gpu)
+
+
+@pytest.mark.parametrize("name", ["float32", "tf32", "bfloat16", "float16"])
+def test_products_of_float32_are_rounded_where_the_name_says_so_alone(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    units = (torch.backends.cuda.matmul, torch.backends.cudnn)
+    before = [unit.allow_tf32 for unit in units]
+    try:
+        MixedPrecision("float32", CPU)
+        assert [unit.allow_tf32 for unit in units] == before  # of a CPU there is nothing to set
+        monkeypatch.setattr("sa2vp.training.precision.GradScaler", lambda *_, **__: None)
+        MixedPrecision(name, torch.device("cuda"))
+        assert [unit.allow_tf32 for unit in units] == [name == "tf32"] * 2
+    finally:
+        for unit, allowed in zip(units, before, strict=True):
+            unit.allow_tf32 = allowed
+
+
+def test_the_outputs_of_a_users_model_are_float32_for_the_loss() -> None:
+    linear = nn.Linear(4, 3)
+    outputs = MixedPrecision("bfloat16", CPU).forward(
+        lambda x: {
+            "logits": (linear(x), [linear(x)]),
+            "classes": torch.zeros(2, dtype=torch.int64),
+        },
+        torch.zeros(2, 4),
+    )
+    logits, (others,) = outputs["logits"]
+    assert (logits.dtype, others.dtype) == (torch.float32, torch.float32)
+    assert outputs["classes"].dtype == torch.int64
 
 
 def test_bfloat16_trains_close_to_float32_and_keeps_float32_arrays() -> None:

@@ -55,7 +55,38 @@ def test_learns_and_reports_percent() -> None:
 
 def test_a_search_run_has_no_test_accuracy_and_a_final_run_has() -> None:
     assert runs.make_run().run_epoch().test_top1 is None
-    assert runs.make_run(test=True).run_epoch().test_top1 is not None
+    tested = [metrics.test_top1 for metrics in runs.make_run(test=True)]
+    assert [top1 is not None for top1 in tested] == [False, False, False, True]
+
+
+def test_a_curve_of_the_test_split_is_made_every_so_many_epochs_and_at_the_end() -> None:
+    tested = [metrics.test_top1 for metrics in runs.make_run(test=True, test_every=2, epochs=5)]
+    assert [top1 is not None for top1 in tested] == [False, True, False, True, True]
+
+
+def test_what_was_learned_at_the_best_validation_epoch_is_tested_at_the_end(tmp_path: Path) -> None:
+    """As if every epoch were tested, also where the run stops in between."""
+    changes = {"test": True, "epochs": 5, "lr": 3e-2, "seed": 8}
+    curve = list(runs.make_run(test_every=1, **changes))
+    validated = [metrics.val_top1 for metrics in curve]
+    best = validated.index(max(validated))
+    assert best < 3  # before the run stops, and not the last
+    first = runs.make_run(**changes)
+    for _ in range(4):
+        assert first.run_epoch().test_top1_at_best_val is None
+    first.save(tmp_path)
+    second = runs.make_run(**changes)
+    second.restore(tmp_path)
+    last = second.run_epoch()
+    assert (last.train_loss, last.test_top1) == (curve[-1].train_loss, curve[-1].test_top1)
+    assert last.test_top1_at_best_val == curve[best].test_top1
+    assert curve[-1].test_top1_at_best_val == curve[best].test_top1
+    assert last.test_top1_at_best_val != last.test_top1
+    learned = second.model.trainable_state_dict()  # those of the last epoch again
+    whole = runs.make_run(test_every=1, **changes)
+    assert list(whole)
+    for name, array in whole.model.trainable_state_dict().items():
+        assert torch.equal(array, learned[name])
 
 
 def test_the_last_short_batch_is_dropped(tmp_path: Path) -> None:

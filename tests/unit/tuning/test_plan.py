@@ -91,7 +91,10 @@ def test_tasks_keep_the_order_of_the_suite() -> None:
         ({"drop_path": 0.1}, r"^--drop-path: .*SA2VP on a ViT has no stochastic de"),
         ({"image_size": 33}, r"^--image-size: demo at image size 33: .* 4x4 patches tile .*33x33"),
         ({"image_size": 0}, r"^--image-size: must be 1 or more, got 0$"),
-        ({"precision": "int8"}, r"^--precision: unknown precision 'int8'; known: auto, float32, b"),
+        (
+            {"precision": "int8"},
+            r"^--precision: unknown precision 'int8'; known: auto, float32, tf32, b",
+        ),
         (
             {"precision": "float16", "gpus_per_trial": 0.0},
             r"^--precision: float16 needs a GPU, and the trials have none; take bfloat16",
