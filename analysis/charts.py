@@ -11,6 +11,7 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 from pandas.api.types import is_numeric_dtype
 
+from analysis.comparison import MeanRanks
 from analysis.configurations import searched_names, with_values
 from analysis.svg import COLOURS, INK, drawing
 from sa2vp.text import printable
@@ -195,6 +196,33 @@ def accuracy_by_parameters(title: str, points: pd.DataFrame, lines: pd.DataFrame
         axes.set(xlabel="learned parameters, without the head", ylabel=f"mean test {TOP1}")
         named = pd.concat([points, lines.assign(learned=np.inf)], ignore_index=True)
         _name_beside(axes, named.astype({"learned": float}))
+        return svg()
+
+
+def critical_differences(title: str, ranks: MeanRanks) -> str:
+    """Draw mean ranks, and a bar over each group that is not told apart (Demšar 2006, figure 1).
+
+    Args:
+        title: of the chart.
+        ranks: of at least two methods.
+    """
+    names, cliques = list(ranks.ranks.index), ranks.cliques()
+    height = 0.8 + 0.2 * len(names) + 0.1 * len(cliques)
+    with drawing(title, height=height) as (axes, svg):
+        for place, (name, rank) in enumerate(ranks.ranks.items()):
+            axes.plot(rank, place, "o", color=BLUE, ms=4)
+            axes.annotate(
+                printable(str(name)), (rank, place), (6, 0), textcoords="offset points",
+                va="center", fontsize=7,
+            )  # fmt: skip
+        for number, clique in enumerate(cliques):
+            ends = [ranks.ranks[clique[0]], ranks.ranks[clique[-1]]]
+            axes.plot(ends, [len(names) + 0.6 * number] * 2, color=ORANGE, lw=2.5)
+        axes.set(
+            xlabel="mean rank, 1 is the best", xlim=(0.8, len(names) + 1), yticks=[],
+            ylim=(len(names) + 0.6 * len(cliques), -0.8),
+        )  # fmt: skip
+        axes.grid(visible=False, axis="y")
         return svg()
 
 

@@ -9,6 +9,7 @@ from jinja2 import Environment, PackageLoader, select_autoescape
 from markupsafe import Markup
 
 from analysis import charts
+from analysis.comparison import methods_compared, rank_notes
 from analysis.frames import Results
 from analysis.layout import Table
 from analysis.paper_report import BACKBONES
@@ -17,6 +18,7 @@ from analysis.published import comparable, read_accuracy, read_author_settings
 from analysis.report import published_tasks
 from analysis.sections import Chart, task_sections
 from analysis.tables import task_results
+from sa2vp.results.names import PLAIN_METHOD
 from sa2vp.results.schema import STATUSES
 from sa2vp.text import printable
 
@@ -86,11 +88,22 @@ def _sort_key(value: Any) -> str:
     return "" if pd.isna(value) else str(value)
 
 
+def _ranks(runs: pd.DataFrame) -> list[Chart]:
+    """Draw the mean ranks of a suite's methods on a backbone, where there are at least two."""
+    _, ranks = methods_compared(runs, PLAIN_METHOD)
+    if ranks is None:
+        return []
+    title = f"Mean ranks, {runs['suite'].iloc[0]} on {runs['backbone'].iloc[0]}"
+    drawn = Markup(charts.critical_differences(title, ranks))  # noqa: S704 - matplotlib escapes it
+    return [Chart(drawn, "Critical differences", " ".join(rank_notes(ranks)))]
+
+
 def _overviews(results: Results) -> list[Chart]:
     """Draw accuracy against parameters for each suite and backbone."""
     accuracy, found = read_accuracy(), []
     for _, runs in results.runs.groupby(["suite", "backbone"]):
         suite, backbone = runs["suite"].iloc[0], runs["backbone"].iloc[0]
+        found += _ranks(runs)
         rows = task_results(runs, published_tasks(accuracy, suite)).query("not is_mean")
         rows = rows.dropna(subset=["test_top1_mean", "trainable_params"])
         if rows.empty:

@@ -6,6 +6,7 @@ import textwrap
 
 import pandas as pd
 
+from analysis.comparison import methods_compared, rank_notes
 from analysis.configurations import form_of, searched_names
 from analysis.frames import Results
 from analysis.layout import Column, Table
@@ -36,6 +37,7 @@ from analysis.tables import (
     search_summary,
     task_results,
 )
+from sa2vp.results.names import PLAIN_METHOD
 
 SHOWN_IN_RESULTS = {"sa2vp", "linear"}
 """Methods that the table of results has columns for."""
@@ -116,6 +118,11 @@ _PAIRED_NOTE = (
     "p against linear: how often drawn signs of the images' differences give as large a gain or "
     "loss; the same test images for both. Of 10,000 draws, 0.0001 is the least."
 )
+_TESTS_NOTE = (
+    "over {reference}: percentage points of test top-1, a mean over the pairs of equal task and "
+    "seed; p: Wilcoxon's signed-rank test of these pairs, by Holm for all methods at once. Seeds "
+    "of one task are not independent of each other: with few tasks p is too small."
+)
 _NOTE_LIMIT = 160  # characters of a run's reason that still make a note
 
 
@@ -167,6 +174,7 @@ def _paper_tables(runs: pd.DataFrame, rows: pd.DataFrame, accuracy: pd.DataFrame
         for table in (
             paper_table(suite, backbone, accuracy, read_group_means(), own),
             _compared_table(runs, own),
+            _tests_table(runs, own),
             table_of_configurations(suite, backbone, rows, _searched(runs)) if len(rows) else None,
         )
         if table is not None
@@ -192,6 +200,34 @@ def _compared_table(runs: pd.DataFrame, own: pd.DataFrame) -> Table | None:
     )
     caption = "Test top-1 in percent after the last epoch, mean ± standard deviation over seeds."
     return Table(name, title, caption, frame, columns, (note,))
+
+
+def _tests_table(runs: pd.DataFrame, own: pd.DataFrame) -> Table | None:
+    """Say which methods differ by more than chance; None where there are not two."""
+    if own["method"].nunique() < 2 or set(own["method"]) <= SHOWN_IN_RESULTS:
+        return None
+    reference = PLAIN_METHOD if PLAIN_METHOD in set(own["method"]) else own["method"].iloc[0]
+    frame, ranks = methods_compared(runs, reference)
+    columns = (
+        Column("method", "method"),
+        Column("mean rank", "mean_rank", ".2f"),
+        Column(f"over {reference}", "difference", "+.2f"),
+        Column("pairs", "pairs", ".0f"),
+        Column("p", "p_value", ".2g"),
+        Column("p by Holm", "holm_p_value", ".2g"),
+        Column("trials", "trials", ",.0f"),
+        Column("epochs", "search_epochs", ",.0f"),
+        Column("seconds", "search_seconds", ",.0f"),
+    )
+    notes = [
+        _TESTS_NOTE.format(reference=reference),
+        "trials, epochs, seconds: of the search of all tasks, without the final runs.",
+    ]
+    if ranks is not None:
+        notes += rank_notes(ranks)
+    title, name = _titled("tests", runs)
+    caption = "Each method against the same, on the same tasks, data and seeds."
+    return Table(name, title, caption, frame, columns, tuple(notes))
 
 
 def published_tables() -> list[Table]:

@@ -21,6 +21,7 @@ from pydantic import (
 )
 from pydantic.fields import FieldInfo
 
+from sa2vp.budget import Budget
 from sa2vp.limits import MAX_IMAGE_SIZE, MAX_PER_TRIAL, MAX_SEED
 from sa2vp.methods import METHODS
 from sa2vp.options import Declared, Known, Option, Options, Role, declared
@@ -63,9 +64,23 @@ FEWEST_CONFIRMED = 20
 def _confirming_runs(data: Mapping[str, Any]) -> int:
     """Give how many runs confirm the choice, where no option says so."""
     trials: int = data.get("trials", 0)
+    if data.get("budget") is not None:
+        return 0  # how many trials there will be is not known
     return trials // 10 if trials >= FEWEST_CONFIRMED else 0
 
 
+def _budget(text: str | None) -> str | None:
+    """Give a budget back.
+
+    Raises:
+        ValueError: it is none.
+    """
+    if text is not None:
+        Budget.of(text)
+    return text
+
+
+TRIALS = 12
 SAMPLERS = ("tpe", "forecast")
 SCHEDULERS = ("asha", "forecast")
 
@@ -126,7 +141,8 @@ class SearchConfig(BaseModel):
     method: Annotated[
         str,
         Option(
-            f"{', '.join(METHODS)}, or your own: path/to/file.py:Class.", TASKS, Role.IDENTITY,
+            f"{', '.join(METHODS)}, or your own: path/to/file.py:Class. Several with commas "
+            "between them, or all, are searched one after another.", TASKS, Role.IDENTITY,
             "NAME",
         ),
     ] = "sa2vp"  # fmt: skip
@@ -149,9 +165,25 @@ class SearchConfig(BaseModel):
         Option("Retrain what reproduce_tables.py --recipes wrote.", TASKS, Role.DATA, "FILE"),
     ] = None
 
+    budget: Annotated[
+        str | None,
+        AfterValidator(_budget),
+        Option(
+            "Of each task's search: epochs or time of its trials, such as 400ep or 30m. Once they "
+            "have taken it, no new trial begins.",
+            PROTOCOL, Role.EXTENT, "B",
+        ),
+    ] = None  # fmt: skip
     trials: Annotated[
-        Count, Option("Configurations tried per task.", PROTOCOL, Role.EXTENT, "N")
-    ] = 12
+        Count,
+        Option(
+            "Configurations tried per task, at most. Default: 12; with --budget, as many as it "
+            "holds.",
+            PROTOCOL, Role.EXTENT, "N",
+        ),
+    ] = Field(
+        default_factory=lambda data: TRIALS if data.get("budget") is None else MAX_COUNT
+    )  # fmt: skip
     epochs: Annotated[
         Count,
         Option("Epochs of a full run. Default: the suite's.", PROTOCOL, Role.IDENTITY, "N"),
@@ -333,6 +365,11 @@ class SearchConfig(BaseModel):
         """Give the hyperparameters that options have set, by name."""
         values: dict[str, Value] = self.training.model_dump(exclude_unset=True)
         return values
+
+    @property
+    def limit(self) -> Budget | None:
+        """Give the end of a task's search beside the number of its trials."""
+        return None if self.budget is None else Budget.of(self.budget)
 
     def values(self) -> dict[str, Any]:
         """Give every other option's value by name, as plain JSON values."""

@@ -8,6 +8,7 @@ import re
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from functools import lru_cache
 from pathlib import Path
 from types import ModuleType
@@ -80,9 +81,11 @@ class MethodSource:
         path, colon, name = reference.rpartition(":")
         if not colon:
             if reference not in METHODS:
+                near = get_close_matches(reference, METHODS, n=1)
+                meant = f" (did you mean {near[0]}?)" if near else ""
                 raise MethodError(
-                    f"unknown method {reference!r}; known: {', '.join(METHODS)}; a method of your "
-                    "own is named as path/to/file.py:Class"
+                    f"unknown method {reference!r}{meant}; known: {', '.join(METHODS)}; a method "
+                    "of your own is named as path/to/file.py:Class"
                 )
             return cls(reference)
         try:

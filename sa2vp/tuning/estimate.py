@@ -5,6 +5,7 @@ An estimate: ASHA stops what it finds, and rates are those of a step on this mac
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from collections.abc import Callable, Mapping
@@ -101,20 +102,26 @@ def estimate(plan: SearchPlan, images: Mapping[str, int], rates: Rates, learned:
         learned: numbers that a model of the task learns, at most.
     """
     config = plan.config
-    expected = config.trials * expected_epochs(plan)
+    each = expected_epochs(plan)
+    per_epoch = images["train"] / rates.training
+    validated = per_epoch + images["val"] / rates.evaluation
+    most: float = config.trials * config.epochs
+    if config.limit is not None:
+        most = min(most, config.limit.epochs_left((), validated))
+    expected = min(config.trials * each, most)
+    trials = min(config.trials, math.ceil(expected / each))
     repeats = config.seeds + config.confirm
     final = config.epochs * repeats
-    per_epoch = images["train"] / rates.training
     looks = expected + config.epochs * config.confirm  # at the validation split
     tests = config.seeds * count_tests(config.epochs, config.test_every)
     evaluated = looks * images["val"] + tests * images["test"]
     seconds = (expected + final) * per_epoch + evaluated / rates.evaluation
     return Estimate(
-        epochs=config.trials * config.epochs,
+        epochs=round(most),
         expected=expected,
         final=final,
         hours=seconds / 3600,
-        gib=(config.trials + repeats) * STATES * 4 * learned / 2**30,
+        gib=(trials + repeats) * STATES * 4 * learned / 2**30,
     )
 
 

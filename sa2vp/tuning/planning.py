@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from sa2vp.config import DECIDED, OPTIONS, SearchConfig
+from sa2vp.config import DECIDED, HYPERPARAMETERS, OPTIONS, SearchConfig, hyperparameter
+from sa2vp.methods import METHODS
 from sa2vp.options import OptionError, checked
 from sa2vp.suites import SUITES
-from sa2vp.training.configuration import RunConfiguration
+from sa2vp.training.configuration import RunConfiguration, known_hyperparameters
 from sa2vp.tuning.earlier import read_earlier
 from sa2vp.tuning.plan import SearchPlan
 from sa2vp.tuning.plan_checks import (
@@ -61,6 +62,64 @@ def make_plan(**given: Any) -> SearchPlan:
     check_files(plan, configurations)
     check_workers(plan, configurations)
     return replace(plan, input_size=_input_size(plan, configurations))
+
+
+ALL = "all"
+"""What ``--method`` says for every method of this project that the backbone supports."""
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """The searches of several methods, alike in all but the method.
+
+    Attributes:
+        plans: a method's each, in the order in which they are carried out.
+        left_out: why a method that ``all`` would name is not among them, a line each.
+    """
+
+    plans: tuple[SearchPlan, ...]
+    left_out: tuple[str, ...] = ()
+
+
+def make_plans(**given: Any) -> Comparison:
+    """Make the plan of each method that ``--method`` names, all checked before anything starts.
+
+    A hyperparameter that an option sets is for the methods that have it. Of a list every method has
+    to fit; ``all`` leaves out those that the backbone, the suite or a missing file rules out.
+
+    Args:
+        given: as for :func:`make_plan`.
+
+    Raises:
+        OptionError: names the first option that cannot be followed.
+    """
+    asked = [name.strip() for name in str(given.get("method") or "").split(",")]
+    if asked == [ALL]:
+        asked = list(METHODS)
+    elif len(asked) == 1:
+        return Comparison((make_plan(**given),))
+    methods = {name: check_method(name)[1] for name in asked}  # all names before any of the rest
+    names = [methods[name].name for name in asked]
+    if twice := next((name for name in names if names.count(name) > 1), None):
+        raise OptionError("--method", f"{twice} is named more than once")
+    own = [name for name in given if name in HYPERPARAMETERS]
+    known = {name: known_hyperparameters(method) for name, method in methods.items()}
+    for name in own:
+        if not any(name in of_method for of_method in known.values()):
+            raise OptionError(hyperparameter(name).flag, f"no method of {given['method']} has it")
+    plans, left_out = [], []
+    for name in asked:
+        of_method = {one: value for one, value in given.items()
+                     if one not in own or one in known[name]}  # fmt: skip
+        try:
+            plans.append(make_plan(**{**of_method, "method": name}))
+        except OptionError as error:
+            if given["method"] != ALL or error.option != "--method":
+                raise
+            left_out.append(f"left out: {name}: {str(error).removeprefix('--method: ')}")
+    if not plans:
+        raise OptionError("--method", f"none can be searched here; {'; '.join(left_out)}")
+    return Comparison(tuple(plans), tuple(left_out))
 
 
 def _input_size(

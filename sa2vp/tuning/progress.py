@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 
+from rich.console import Group
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
 from sa2vp.printing import Console
 from sa2vp.results.schema import RunRow
+from sa2vp.tuning.method_rows import MethodRows, of_planned
 from sa2vp.tuning.plan import SearchPlan
 from sa2vp.tuning.record import RunRecord
 from search_spaces import Value
@@ -27,21 +29,29 @@ class Progress:
         record: what is done.
         console: the terminal.
         slots: how many runs fit the cluster, which the time left depends on.
+        others: methods that are searched in turn with the plan's, shown above its tasks.
     """
 
     def __init__(
-        self, plan: SearchPlan, record: RunRecord, console: Console, *, slots: int
+        self,
+        plan: SearchPlan,
+        record: RunRecord,
+        console: Console,
+        *,
+        slots: int,
+        others: MethodRows | None = None,
     ) -> None:
         self._plan, self._config = plan, plan.config
         self._record = record
         self._console = console
         self._slots = slots
+        self._others = others
         spaces = (plan.space(task).ranges for task in plan.tasks)
         self._searched = list(dict.fromkeys(name for ranges in spaces for name in ranges))
         self._announced = {run_id for run_id, row in record.runs.items() if row.finished_at}
         self._live = Live(
             console=console,
-            get_renderable=self.table,
+            get_renderable=self._shown,
             refresh_per_second=REFRESH_PER_SECOND,
             auto_refresh=console.is_terminal,
         )
@@ -67,6 +77,9 @@ class Progress:
                 if not self._console.is_terminal:
                     self._console.print(describe_run(row), soft_wrap=True)
 
+    def _shown(self) -> Table | Group:
+        return self.table() if self._others is None else Group(self._others.table(), self.table())
+
     def table(self) -> Table:
         """Draw one line per task."""
         table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False, header_style="bold")
@@ -83,7 +96,7 @@ class Progress:
         best = self._record.best(task)
         left = self._seconds_left(task)
         return (
-            f"{len(ended)}/{max(self._config.trials, len(trials))}",
+            of_planned(len(ended), max(self._config.trials, len(trials))),
             str(sum(row.status == "stopped" for row in ended)),
             str(sum(row.status == "failed" for row in [*trials, *finals])),
             f"{sum(row.status == 'completed' for row in finals)}/{self._config.seeds}",
@@ -118,6 +131,8 @@ class Progress:
         over = self._config.min_gain and self._record.is_chosen_from(task)
         epochs = 0.0 if over else more * epochs_per_trial
         epochs -= min(epochs, sum(row.epochs_done for row in running))
+        if (limit := self._config.limit) is not None:
+            epochs = min(epochs, limit.epochs_left(trials, pace))
         repeats = self._config.seeds + self._config.confirm
         repeated = [*finals, *self._record.of(task, "confirm")]
         epochs += repeats * self._config.epochs - sum(row.epochs_done for row in repeated)

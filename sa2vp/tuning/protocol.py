@@ -99,6 +99,9 @@ class ProtocolSearcher(Searcher):
         trials = self._record.of(task, "search")
         for row in self._interrupted(trials):
             return row
+        limit = self._config.limit
+        if limit is not None and limit.is_spent(trials):
+            return None
         known = {trial_number(row.run_id): row for row in trials}
         # The number of a trial whose row was lost is free again, and names another run from now on.
         free = next(number for number in count() if number not in known)

@@ -52,6 +52,7 @@ class RunRecord:
         method: likewise.
 
     Attributes:
+        method: whose runs they are.
         runs: by run_id.
         epochs: of each run, by run_id.
         lost: why the results can no longer be written, once they cannot. From then on nothing is,
@@ -59,7 +60,7 @@ class RunRecord:
     """
 
     def __init__(self, store: ResultsStore, suite: str, method: str = PLAIN_METHOD) -> None:
-        self._store = store
+        self._store, self.method = store, method
         self.lost: StoreError | None = None
         with store.hold_files(reading=True):
             self.runs = {

@@ -21,6 +21,7 @@ from sa2vp.tuning.cluster import (
     start_ray,
     worker_resources,
 )
+from sa2vp.tuning.method_rows import MethodRows
 from sa2vp.tuning.plan import SearchPlan
 from sa2vp.tuning.plan_checks import check_precision
 from sa2vp.tuning.progress import Progress
@@ -46,12 +47,13 @@ class Outcome:
     finished: bool
 
 
-def search(session: Session, console: Console) -> Outcome:
+def search(session: Session, console: Console, others: MethodRows | None = None) -> Outcome:
     """Search every task of the plan, then retrain and test each best configuration.
 
     Args:
         session: the plan and the results it goes on with.
         console: where progress is shown.
+        others: methods that are searched in turn with the plan's; progress shows them too.
 
     Raises:
         OptionError: a file of the results cannot be read, or the plan does not fit the cluster.
@@ -90,7 +92,9 @@ def search(session: Session, console: Console) -> Outcome:
         searcher = ProtocolSearcher(
             plan, record, searches, session.data.manifests, resources, slots, precision
         )
-        with Progress(plan, record, console, slots=slots()) as progress:
+        if others is not None:
+            others.follow(record)
+        with Progress(plan, record, console, slots=slots(), others=others) as progress:
             tuner = tuner_for(
                 plan,
                 store,

@@ -20,35 +20,42 @@ from sa2vp.use.errors import UseError, shortened
 from sa2vp.use.export import Export
 
 
-def load_final_run(results: str, *, task: str | None = None, run_id: str | None = None) -> Export:
+def load_final_run(
+    results: str,
+    *,
+    task: str | None = None,
+    method: str = PLAIN_METHOD,
+    run_id: str | None = None,
+) -> Export:
     """Load what a final run has learned.
 
     Args:
         results: what ``run_search.py`` wrote, a path or URI.
         task: take its best final run (see :func:`best_final_run`).
+        method: of which, with ``task``.
         run_id: take this run; give either.
 
     Raises:
         UseError: there is no such run, it is not completed, or its checkpoint is gone.
     """
     try:
-        return _load_final_run(results, task, run_id)
+        return _load_final_run(results, task, method, run_id)
     except StoreError as error:
         if not isinstance(error.__cause__, FileNotFoundError):
             raise UseError(f"--results: {error}") from error
     # Packed since the folder was listed: reading waits for no one, and may not be able to.
     try:
-        return _load_final_run(results, task, run_id)
+        return _load_final_run(results, task, method, run_id)
     except StoreError as error:
         raise UseError(f"--results: {error}") from error
 
 
-def _load_final_run(results: str, task: str | None, run_id: str | None) -> Export:
+def _load_final_run(results: str, task: str | None, method: str, run_id: str | None) -> Export:
     store = ResultsStore(results)
     rows = store.read_runs()
     if not rows:
         raise UseError(f"--results: there are no runs in {results}; run_search.py writes them")
-    row = named_final_run(rows, run_id) if run_id else best_final_run(rows, task or "")
+    row = named_final_run(rows, run_id) if run_id else best_final_run(rows, task or "", method)
     arrays = _learned_arrays(store, row)
     card = card_of(
         row,
@@ -79,20 +86,22 @@ def named_final_run(rows: Sequence[RunRow], run_id: str) -> RunRow:
     return row
 
 
-def best_final_run(rows: Sequence[RunRow], task: str) -> RunRow:
+def best_final_run(rows: Sequence[RunRow], task: str, method: str = PLAIN_METHOD) -> RunRow:
     """Pick a task's completed final run with the highest validation top-1 of its last epoch.
 
-    Runs of other methods than SA2VP are picked by their name alone. Of equals the one with the
-    lower seed. The test split has no say.
+    Only runs of the method count. Of equals the one with the lower seed. The test split has no say.
 
     Raises:
         UseError: the task has no such run, or has some in several suites.
     """
-    finals = _finals(rows)
+    finals = [row for row in rows if (row.method, row.phase) == (method, "final")]
     of_task = [row for row in finals if row.task == task]
     if not of_task:
         tasks = shortened(list(dict.fromkeys(row.task for row in finals))) or "none"
-        raise UseError(f"--task: no final run of task {task!r}; tasks with final runs: {tasks}")
+        raise UseError(
+            f"--task: no final run of task {task!r}{_by_method(rows, method)}; tasks with final "
+            f"runs: {tasks}"
+        )
     suites = sorted({row.suite for row in of_task})
     if len(suites) > 1:
         raise UseError(
@@ -117,8 +126,10 @@ def transform_of(row: RunRow) -> str:
     return SUITES.get(row.suite, CUSTOM).transform
 
 
-def _finals(rows: Sequence[RunRow]) -> list[RunRow]:
-    return [row for row in rows if (row.method, row.phase) == (PLAIN_METHOD, "final")]
+def _by_method(rows: Sequence[RunRow], method: str) -> str:
+    """Name the method that was asked for, and those that there are, where there are others."""
+    others = sorted({row.method for row in rows if row.phase == "final"} - {method})
+    return f" by method {method} (--method: {shortened(others)})" if others else ""
 
 
 def _listed(rows: Sequence[RunRow]) -> str:

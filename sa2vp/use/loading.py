@@ -6,6 +6,7 @@ import torch
 
 from sa2vp.models import BackboneError
 from sa2vp.models.learned import LearnedArrays
+from sa2vp.results.names import PLAIN_METHOD
 from sa2vp.training.precision import round_products
 from sa2vp.use.errors import UseError
 from sa2vp.use.export import Export, read_export
@@ -23,7 +24,9 @@ def load_export(source: FinalRun) -> Export:
     if isinstance(source, Source) and source.model is not None:
         return read_export(source.model)
     results = DEFAULT_RESULTS if source.results is None else source.results
-    return load_final_run(results, task=source.task, run_id=source.run)
+    return load_final_run(
+        results, task=source.task, method=source.method or PLAIN_METHOD, run_id=source.run
+    )
 
 
 def load_model(source: Source, export: Export) -> LearnedArrays:

@@ -30,6 +30,9 @@ class FinalRun(BaseModel):
     task: Annotated[
         str | None, Option("Its best final run in the results, by validation.", metavar="NAME")
     ] = None
+    method: Annotated[
+        str | None, Option("With --task: whose final runs. Default: sa2vp.", metavar="NAME")
+    ] = None
     run: Annotated[str | None, Option("This final run in the results.", metavar="RUN_ID")] = None
 
     @model_validator(mode="after")
@@ -37,6 +40,8 @@ class FinalRun(BaseModel):
         if sum(getattr(self, name) is not None for name in self.names) != 1:
             *others, last = self.names.values()
             raise UseError(f"give one of {', '.join(others)} and {last}")
+        if self.method is not None and self.task is None:
+            raise UseError("--method: goes with --task; leave it out")
         return self
 
 

@@ -5,7 +5,7 @@ PyTorch, timm and Ray are imported last, where they are needed: refusals come fi
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 
 from rich.table import Table
 
@@ -17,6 +17,7 @@ from sa2vp.data.errors import DataError
 from sa2vp.data.images.cache import CachePlan
 from sa2vp.options import OptionError
 from sa2vp.results.schema import RunRow
+from sa2vp.tuning.method_rows import MethodRows
 from sa2vp.tuning.plan import SearchPlan
 from sa2vp.tuning.plan_data import (
     PlanData,
@@ -30,30 +31,50 @@ from sa2vp.tuning.session import Session, open_session
 NOT_FINISHED = "Not finished. The same command continues it."
 
 
-def carry_out(plan: SearchPlan, given: Collection[str]) -> int:
-    """Run a plan, or only say what it takes; give the exit code.
+def carry_out(plans: Sequence[SearchPlan], given: Collection[str]) -> int:
+    """Run plans, or only say what they take; give the exit code.
+
+    Every plan's results are opened before the first is run, so that a refusal comes before it.
 
     Args:
-        plan: what to do.
+        plans: what to do, a method's each; they differ in nothing else.
         given: names of the options that were given.
 
     Raises:
         OptionError: the data, the results or the cluster do not fit; nothing was started.
         OSError: a disk is full, say.
     """
+    plan = plans[0]
     if plan.config.dry_run:
-        console.print(options_table(plan, given))
+        for one in plans:
+            console.print(options_table(one, given))
     if plan.config.download:
         fetch_data(plan)
     data, caches = look_at_data(plan)
     check_recipe(plan, data)
     if plan.config.dry_run:
-        show_estimate(plan, data)
+        for one in plans:
+            show_estimate(one, data)
         return 0
-    session = open_results(plan, data)
+    sessions = [open_results(one, data) for one in plans]
     with counting("images decoded") as progress:
         decode_images(caches, progress)
-    return run_session(session)
+    return run_sessions(sessions)
+
+
+def run_sessions(sessions: Sequence[Session]) -> int:
+    """Run the plans of several methods in turn; return the exit code."""
+    if len(sessions) == 1:
+        return run_session(sessions[0])
+    others = MethodRows(sessions)
+    worst = 0
+    for session in sessions:
+        code = run_session(session, others)
+        if code == INTERRUPTED:
+            return code
+        worst = max(worst, code)
+    console.print(others.table())
+    return worst
 
 
 def options_table(plan: SearchPlan, given: Collection[str]) -> Table:
@@ -137,13 +158,18 @@ def open_results(plan: SearchPlan, data: PlanData) -> Session:
     return session
 
 
-def run_session(session: Session) -> int:
-    """Run the plan; return the exit code."""
+def run_session(session: Session, others: MethodRows | None = None) -> int:
+    """Run the plan; return the exit code.
+
+    Args:
+        session: the plan and its results.
+        others: methods that are searched in turn with the plan's.
+    """
     from sa2vp.tuning.search import search  # noqa: PLC0415
 
     config = session.plan.config
     results = config.results
-    outcome = search(session, console)
+    outcome = search(session, console, others)
     failed = outcome.record.failed()
     for row in failed:
         remarks.print(f"failed: {row.run_id}: {row.reason}")
@@ -155,7 +181,8 @@ def run_session(session: Session) -> int:
     if session.plan.recipe is not None:
         show_matches(outcome.record.of(session.plan.recipe.task, "final"))
     for task in session.plan.tasks:
-        if (trials := len(outcome.record.of(task, "search"))) < config.trials:
+        trials = len(outcome.record.of(task, "search"))
+        if config.min_gain and trials < config.trials:
             console.print(
                 f"{task}: ended after {trials} of {config.trials} trials, as no new one promised "
                 f"{config.min_gain:g} points more"

@@ -111,6 +111,18 @@ def test_tasks_without_a_run_to_use_are_refused() -> None:
         best_final_run([final(1, 80.0), other], "digits")
 
 
+def test_a_method_s_own_run_is_picked() -> None:
+    lora = run_row(
+        "demo-digits-lora-final-seed1", phase="final", method="lora", status="completed",
+        task="digits",
+    )  # fmt: skip
+    rows = [final(1, 80.0), lora]
+    assert best_final_run(rows, "digits", "lora") is lora
+    assert best_final_run(rows, "digits").run_id == "demo-digits-final-seed1"
+    with pytest.raises(UseError, match=r"by method bias \(--method: lora, sa2vp\)"):
+        best_final_run(rows, "digits", "bias")
+
+
 def test_a_folder_without_runs_is_named(tmp_path: Path) -> None:
     with pytest.raises(UseError, match=r"there are no runs in .*nowhere"):
         load_final_run(str(tmp_path / "nowhere"), task="digits")

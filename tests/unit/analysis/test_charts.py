@@ -3,11 +3,13 @@
 import warnings
 
 import numpy as np
+import pandas as pd
 import pytest
 from synthetic_results import run_row, runs_frame
 
 from analysis import charts
 from analysis.charts import apart
+from analysis.comparison import MeanRanks
 
 
 def test_names_are_moved_apart_and_stay_in_order() -> None:
@@ -38,3 +40,11 @@ def test_letters_that_matplotlib_cannot_draw_are_the_page_s_matter() -> None:
         svg = charts.confusion("猫と犬", np.eye(2, dtype=int), ["猫", "👩"])
     assert ">猫</text>" in svg
     assert ">👩</text>" in svg
+
+
+def test_critical_differences_name_every_method_and_escape_it() -> None:
+    ranks = MeanRanks(pd.Series({"lora": 1.2, "<b>": 1.8, "bias": 3.0}), 9, 0.01, 1.0)
+    svg = charts.critical_differences("Mean ranks", ranks)
+    assert ">lora</text>" in svg
+    assert "&lt;b&gt;" in svg
+    assert svg == charts.critical_differences("Mean ranks", ranks)
