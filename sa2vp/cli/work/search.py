@@ -54,6 +54,8 @@ def carry_out(plans: Sequence[SearchPlan], given: Collection[str]) -> int:
     check_recipe(plan, data)
     if plan.config.dry_run:
         for one in plans:
+            if len(plans) > 1:
+                console.print(f"Method {one.method.name}")
             show_estimate(one, data)
         return 0
     sessions = [open_results(one, data) for one in plans]
