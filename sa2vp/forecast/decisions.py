@@ -10,7 +10,6 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
-from weakref import WeakKeyDictionary
 from zlib import crc32
 
 import numpy as np
@@ -148,7 +147,6 @@ class Forecaster:
         self._earlier = tuple(one for one in earlier if one.names == set(ranges))
         self._priors = priors
         self._last_fits: dict[bool, tuple[object, Array]] = {}  # listening to earlier tasks or not
-        self._known: WeakKeyDictionary[EarlierTask, dict[object, float]] = WeakKeyDictionary()
 
     def judge(
         self, trials: Sequence[Trial], number: int, beside: Sequence[EarlierTask] = ()
@@ -244,17 +242,10 @@ class Forecaster:
         return Places(self._cube.of(configurations), _columns(told, len(configurations)))
 
     def _places_of(self, trials: Sequence[Trial], earlier: Sequence[EarlierTask]) -> Places:
-        """Place trials, which are placed after every epoch: what is told of them is kept."""
-        configurations = {tuple(one.configuration.items()): one.configuration for one in trials}
-        told = []
-        for one in earlier:
-            known = self._known.setdefault(one, {})
-            if new := configurations.keys() - known.keys():
-                found = one.expect([configurations[key] for key in new])
-                known.update(zip(new, found.tolist(), strict=True))
-            told.append(np.array([known[tuple(trial.configuration.items())] for trial in trials]))
-        cube = self._cube.of([trial.configuration for trial in trials])
-        return Places(cube, _columns(told, len(trials)))
+        """Place trials, which are placed anew after every epoch."""
+        configurations = [trial.configuration for trial in trials]
+        told = [one.expect_again(configurations) for one in earlier]
+        return Places(self._cube.of(configurations), _columns(told, len(trials)))
 
     def _view(
         self,
