@@ -81,7 +81,11 @@ def check_task(
             *_in_two_splits(listing),
             *_damaged(facts.values()),
         ],
-        remarks=[*_missing_classes(task, listing.splits["train"]), *_copies(listing, facts)],
+        remarks=[
+            *listing.remarks,
+            *_missing_classes(task, listing.splits["train"]),
+            *_copies(listing, facts),
+        ],
         manifest=make_manifest(listing, {name: fact.digest for name, fact in facts.items()}),
     )
 

@@ -76,6 +76,7 @@ class Listing:
         classes: the dataset's own name or number of each label, in order.
         decoded: the images, where they are made here at the size that they are trained at: they are
             neither resized, cached nor streamed. None for all others.
+        remarks: that the user should know, a line each.
     """
 
     folder: Path | None
@@ -83,6 +84,7 @@ class Listing:
     splits: Mapping[str, SplitList]
     classes: Sequence[str]
     decoded: TaskData | None = None
+    remarks: Sequence[str] = ()
 
     def names(self, splits: Sequence[str]) -> list[str]:
         """List the images of several splits, one split after the other."""

@@ -1,0 +1,161 @@
+"""One's own data in the layouts that people have."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from small_datasets import write_image
+
+from sa2vp.data.check import check_task
+from sa2vp.data.custom import custom_task, list_custom
+from sa2vp.data.errors import DataError
+from sa2vp.data.options import DataOptions
+from sa2vp.data.readers.base import Listing
+
+
+def write_classes(folder: Path, cats: int = 10, dogs: int = 10) -> None:
+    """Write images of two classes; no two have the same content."""
+    for label, count in (("cat", cats), ("dog", dogs)):
+        for number in range(count):
+            seed = sum(map(ord, f"{folder.name}/{label}")) * 100 + number
+            write_image(folder / label / f"{number}.png", seed)
+
+
+def counts(listing: Listing) -> dict[str, dict[str, int]]:
+    return {
+        split: dict(Counter(listing.classes[label] for label in images.labels.tolist()))
+        for split, images in listing.splits.items()
+    }
+
+
+def refusal_of(data: Path) -> str:
+    with pytest.raises(DataError) as refused:
+        custom_task(data)
+    assert len(str(refused.value).splitlines()) == 1
+    return str(refused.value)
+
+
+@pytest.mark.parametrize("names", [("train", "test"), ("Training", "TEST")])
+def test_val_is_drawn_from_train_where_train_and_test_are_given(
+    tmp_path: Path, names: tuple[str, str]
+) -> None:
+    data = tmp_path / "pets"
+    write_classes(data / names[0], cats=20, dogs=10)
+    write_classes(data / names[1], cats=3, dogs=2)
+    listing = list_custom(data)
+    assert counts(listing) == {
+        "train": {"cat": 16, "dog": 8},
+        "val": {"cat": 4, "dog": 2},
+        "test": {"cat": 3, "dog": 2},
+    }
+    assert all(name.startswith(f"{names[0]}/") for name in listing.names(("train", "val")))
+    assert all(name.startswith(f"{names[1]}/") for name in listing.names(("test",)))
+    file = data / "sa2vp-split.csv"
+    assert listing.remarks == (
+        f"val is 20% of each class of train, drawn with seed 0 and written to {file}",
+    )
+
+
+def test_what_was_drawn_is_written_down_and_used_again(tmp_path: Path) -> None:
+    for split in ("train", "test"):
+        write_classes(tmp_path / split)
+    first, file = list_custom(tmp_path), tmp_path / "sa2vp-split.csv"
+    drawn = file.read_text()
+    assert {*list_custom(tmp_path).splits["val"].names} == {*first.splits["val"].names}
+    file.unlink()
+    list_custom(tmp_path)
+    assert file.read_text() == drawn  # it is seeded
+    chosen = first.splits["val"].names[0]
+    file.write_text(drawn.replace(f'"{chosen}","cat","val"', f'"{chosen}","cat","train"'))
+    assert chosen in list_custom(tmp_path).splits["train"].names
+    file.write_text(drawn.replace('"test"', '"val"', 1))
+    assert refusal_of(tmp_path).endswith(
+        "has not test/cat/0.png in test; delete the file to split anew"
+    )
+
+
+def test_a_given_val_becomes_test_where_train_and_val_are_given(tmp_path: Path) -> None:
+    write_classes(tmp_path / "train")
+    write_classes(tmp_path / "val", cats=4, dogs=3)
+    listing = list_custom(tmp_path)
+    assert counts(listing) == {
+        "train": {"cat": 8, "dog": 8},
+        "val": {"cat": 2, "dog": 2},
+        "test": {"cat": 4, "dog": 3},
+    }
+    assert all(name.startswith("val/") for name in listing.splits["test"].names)
+    (remark,) = listing.remarks
+    assert remark.startswith(
+        "the val that was given is the test split, which no trial sees; val is 20% of each class"
+    )
+    options = DataOptions(data_dir=str(tmp_path), cache_dir=str(tmp_path.with_name("cache")))
+    report = check_task(custom_task(tmp_path), options)
+    assert (report.problems, report.remarks) == ([], [remark])
+
+
+def test_classes_of_few_images_stay_in_train_where_val_is_drawn(tmp_path: Path) -> None:
+    write_classes(tmp_path / "train", cats=10, dogs=4)
+    write_classes(tmp_path / "test", cats=1, dogs=1)
+    assert counts(list_custom(tmp_path))["val"] == {"cat": 2}
+    for number in range(4, 10):
+        (tmp_path / "train" / "cat" / f"{number}.png").unlink()
+    (tmp_path / "sa2vp-split.csv").unlink()
+    assert "no class of train has 5 images to draw val from" in refusal_of(tmp_path)
+
+
+def test_a_fingerprint_covers_the_splits_that_were_drawn(tmp_path: Path) -> None:
+    for split in ("train", "test"):
+        write_classes(tmp_path / split)
+    options = DataOptions(data_dir=str(tmp_path), cache_dir=str(tmp_path.with_name("cache")))
+    before = check_task(custom_task(tmp_path), options).manifest
+    file = tmp_path / "sa2vp-split.csv"
+    file.write_text(file.read_text().replace('"val"', '"train"', 1))
+    after = check_task(custom_task(tmp_path), options).manifest
+    assert before is not None
+    assert after is not None
+    assert before.fingerprint != after.fingerprint
+
+
+@pytest.mark.parametrize(
+    ("files", "told"),
+    [
+        ("test/a/1.png", "has test, but no train"),
+        ("test/a/1.png val/a/1.png", "has test and val, but no train"),
+        ("train/a/1.png valid/a/1.png val/a/2.png", "both val and valid are val; keep one of them"),
+        ("train/a/1.png test/1.png", "test/1.png is in no class folder; expected test/class/image"),
+        ("train/a/1.png test/b/1.png", "class b of test does not occur in train"),
+        ("1.png 2.png", "no images in class folders; expected class/image.jpg"),
+    ],
+)
+def test_folders_that_cannot_be_divided_are_refused(tmp_path: Path, files: str, told: str) -> None:
+    for seed, name in enumerate(files.split()):
+        write_image(tmp_path / name, seed)
+    assert told in refusal_of(tmp_path)
+
+
+def test_folders_that_hold_only_folders_are_no_classes(tmp_path: Path) -> None:
+    for digit in range(5):
+        for number in range(5):
+            write_image(tmp_path / "Dataset" / str(digit) / f"{number}.png", 10 * digit + number)
+    for number in range(5):
+        write_image(tmp_path / "Examples" / f"{number}.png", number)
+    assert refusal_of(tmp_path) == (
+        f"{tmp_path}: Dataset holds no images but 5 folders (0, 1, 2, ...), so it is no class; "
+        f"give --data-dir {tmp_path / 'Dataset'}, or a table of path, label and split"
+    )
+    assert counts(list_custom(tmp_path / "Dataset"))["val"] == {str(n): 1 for n in range(5)}
+
+
+def test_the_folder_that_holds_the_splits_is_proposed(tmp_path: Path) -> None:
+    for split in ("train", "test"):
+        write_classes(tmp_path / "data" / "pets" / split)
+    assert f"; give --data-dir {tmp_path / 'data' / 'pets'}, " in refusal_of(tmp_path)
+
+
+def test_hidden_files_and_folders_are_passed_over(tmp_path: Path) -> None:
+    write_classes(tmp_path)
+    (tmp_path / "cat" / "._1.png").write_text("what macOS adds")
+    (tmp_path / ".git").mkdir()
+    assert counts(list_custom(tmp_path))["train"] == {"cat": 6, "dog": 6}
