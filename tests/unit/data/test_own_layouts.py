@@ -159,3 +159,87 @@ def test_hidden_files_and_folders_are_passed_over(tmp_path: Path) -> None:
     (tmp_path / "cat" / "._1.png").write_text("what macOS adds")
     (tmp_path / ".git").mkdir()
     assert counts(list_custom(tmp_path))["train"] == {"cat": 6, "dog": 6}
+
+
+def write_table(folder: Path, header: str, splits: str = "") -> Path:
+    """Write 20 images of two classes, and a table of them; ``splits`` are taken in turn."""
+    lines = [header]
+    for number in range(20):
+        write_image(folder / "images" / f"{number}.png", number)
+        ends = [splits.split()[number % len(splits.split())]] if splits else []
+        lines.append(",".join([f"images/{number}.png", ("cat", "dog")[number // 10], *ends]))
+    (folder / "labels.csv").write_text("\n".join(lines))
+    return folder / "labels.csv"
+
+
+def test_the_columns_of_a_table_may_be_named(tmp_path: Path) -> None:
+    table = write_table(tmp_path, "file,species,part", "Training TEST valid train train")
+    listing = list_custom(table, ("file", "species", "part"))
+    assert counts(listing) == {
+        "train": {"cat": 6, "dog": 6},
+        "val": {"cat": 2, "dog": 2},
+        "test": {"cat": 2, "dog": 2},
+    }
+    assert listing.splits["test"].names == [f"images/{n}.png" for n in (1, 6, 11, 16)]
+    assert listing.remarks == ()
+
+
+def test_a_table_without_splits_is_divided_where_its_columns_are_named(tmp_path: Path) -> None:
+    table = write_table(tmp_path, "file,species")
+    columns = ("file", "species", "")
+    listing = list_custom(table, columns)
+    assert [*map(len, listing.splits.values())] == [12, 4, 4]
+    assert (tmp_path / "labels-split.csv").exists()
+    options = DataOptions(data_dir=str(table), cache_dir=str(tmp_path / "cache"))
+    report = check_task(custom_task(table, columns), options)
+    assert (report.problems, report.classes) == ([], ["cat", "dog"])
+    content = table.read_text()
+    table.write_text(content.replace("images/3.png,cat", "images/3.png,dog"))
+    with pytest.raises(DataError, match=r"labels-split\.csv: has another label of images/3\.png"):
+        list_custom(table, columns)
+
+
+def test_a_split_column_that_is_there_is_used_unnamed(tmp_path: Path) -> None:
+    table = write_table(tmp_path, "file,label,split", "train train train val test")
+    assert [*map(len, list_custom(table, ("file", "", "")).splits.values())] == [12, 4, 4]
+
+
+def test_a_table_of_train_and_test_gets_a_val(tmp_path: Path) -> None:
+    table = write_table(tmp_path, "path,label,split", "train test")
+    assert [*map(len, list_custom(table).splits.values())] == [8, 2, 10]
+
+
+@pytest.mark.parametrize(
+    ("columns", "told"),
+    [
+        (("name", "", ""), "no column name; expected name, label; it has file, species"),
+        (("file", "species", "fold"), "no column fold; expected file, species, fold; it has file"),
+    ],
+)
+def test_columns_that_a_table_lacks_are_refused(
+    tmp_path: Path, columns: tuple[str, ...], told: str
+) -> None:
+    table = write_table(tmp_path, "file,species")
+    with pytest.raises(DataError, match=rf"labels\.csv: {told}"):
+        list_custom(table, columns)
+
+
+def test_no_path_of_a_named_column_leaves_the_folder(tmp_path: Path) -> None:
+    table = write_table(tmp_path / "photos", "file,species")
+    write_image(tmp_path / "secret.png", 7)
+    for path in ("../secret.png", str(tmp_path / "secret.png")):
+        table.write_text(table.read_text().replace("images/0.png", path))
+        with pytest.raises(DataError, match="is no path inside the dataset's folder"):
+            list_custom(table, ("file", "species", ""))
+        table.write_text(table.read_text().replace(path, "images/0.png"))
+    (tmp_path / "photos" / "images" / "0.png").unlink()
+    (tmp_path / "photos" / "images" / "0.png").symlink_to(tmp_path / "secret.png")
+    options = DataOptions(data_dir=str(table), cache_dir=str(tmp_path / "cache"))
+    (problem,) = check_task(custom_task(table, ("file", "species", "")), options).problems
+    assert problem.startswith("images/0.png: outside of the folder")
+
+
+def test_columns_are_of_tables_alone(tmp_path: Path) -> None:
+    write_classes(tmp_path)
+    with pytest.raises(DataError, match="columns are named, but it is no table"):
+        custom_task(tmp_path, ("file", "", ""))

@@ -105,11 +105,13 @@ class Reader:
         recognises: tells whether one's own data at a path are in this format, from the names of
             files alone. A format that only suites have recognises nothing.
         general: whether readers that recognise the same path know it better.
+        has_columns: whether the ``columns`` of a task may name what is read.
     """
 
     read: Callable[[Task, Path], Listing]
     recognises: Callable[[Path], bool] = _never
     general: bool = False
+    has_columns: bool = False
 
 
 def find_folder(task: Task, data_dir: Path) -> Path:

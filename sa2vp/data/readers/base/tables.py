@@ -65,12 +65,15 @@ TABLES: dict[str, Callable[[BytesIO, Sequence[str]], pd.DataFrame]] = {
 }
 
 
-def read_frame(path: Path, columns: Sequence[str] = COLUMNS) -> pd.DataFrame:
-    """Read the columns of a table that say path, label and, where it is given, split.
+def read_frame(
+    path: Path, columns: Sequence[str] = COLUMNS, *, divided: bool = True
+) -> pd.DataFrame:
+    """Read the columns of a table that say path, label and split.
 
     Args:
         path: of the table.
         columns: what these columns are called, in this order.
+        divided: whether the last of them has to be there.
 
     Returns:
         Text columns ``path``, ``label`` and ``split``, or the first two.
@@ -86,9 +89,13 @@ def read_frame(path: Path, columns: Sequence[str] = COLUMNS) -> pd.DataFrame:
         table = read(file, columns)
     except Exception as error:  # damaged tables end in many kinds of errors
         raise DataError(f"{path}: cannot be read ({one_line(error)})") from error
+    if not divided and columns[-1] not in table.columns:
+        columns = columns[:-1]
     missing = [name for name in columns if name not in table.columns]
     if missing:
-        raise DataError(f"{path}: no column {missing[0]}; expected {', '.join(columns)}")
+        there = ", ".join(map(str, table.columns))
+        told = f"; it has {there:.200}" if there and columns != COLUMNS else ""
+        raise DataError(f"{path}: no column {missing[0]}; expected {', '.join(columns)}{told}")
     table = table[list(columns)]
     try:
         texts = table.astype(str)
