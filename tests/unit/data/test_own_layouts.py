@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import pickle
+import stat
+import tarfile
+import zipfile
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -243,3 +248,139 @@ def test_columns_are_of_tables_alone(tmp_path: Path) -> None:
     write_classes(tmp_path)
     with pytest.raises(DataError, match="columns are named, but it is no table"):
         custom_task(tmp_path, ("file", "", ""))
+
+
+def pack(folder: Path, kind: str, below: str = "") -> Path:
+    """Pack a folder, or a folder that holds it under a name, as ``folder.zip`` or ``.tar``."""
+    path = folder.with_suffix(f".{kind}")
+    files = sorted(file for file in folder.rglob("*") if file.is_file())
+    if kind == "zip":
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+            for file in files:
+                archive.write(file, below + file.relative_to(folder).as_posix())
+    else:
+        with tarfile.open(path, "w") as archive:
+            for file in files:
+                archive.add(file, below + file.relative_to(folder).as_posix())
+    return path
+
+
+kinds = pytest.mark.parametrize("kind", ["zip", "tar"])
+
+
+@kinds
+@pytest.mark.parametrize("below", ["", "./", "pets/", "a/b/"])
+def test_an_archive_is_what_its_folder_is(tmp_path: Path, kind: str, below: str) -> None:
+    folder = tmp_path / "pets"
+    for split in ("train", "test"):
+        write_classes(folder / split)
+    archive = pack(folder, kind, below)
+    reports = []
+    for data in (folder, archive):
+        options = DataOptions(data_dir=str(data), cache_dir=str(tmp_path / "cache"))
+        task = custom_task(data)
+        assert (task.name, task.num_classes) == ("pets", 2)
+        reports.append(check_task(task, options))
+    assert reports[1].problems == []
+    assert reports[1].images == {"train": 16, "val": 4, "test": 20}
+    assert reports[1].manifest == reports[0].manifest
+    assert archive.with_name(f"pets.{kind}-split.csv").exists()
+
+
+@kinds
+def test_images_of_an_archive_are_read_by_threads_and_by_copies(tmp_path: Path, kind: str) -> None:
+    folder = tmp_path / "pets"
+    write_classes(folder, 20, 20)
+    archive = pack(folder, kind)
+    source = list_custom(archive).source
+    names = [file.relative_to(folder).as_posix() for file in folder.rglob("*.png")]
+    content = [(folder / name).read_bytes() for name in names]
+    for one in (source, pickle.loads(pickle.dumps(source))):  # noqa: S301
+        with ThreadPoolExecutor(4) as threads:
+            assert [found for found, _ in threads.map(one.read, names * 5)] == content * 5
+    with source.open("cat/0.png") as image:
+        assert image.size == (16, 12)
+
+
+@kinds
+def test_a_changed_archive_is_noticed(tmp_path: Path, kind: str) -> None:
+    write_classes(tmp_path / "pets")
+    options = DataOptions(
+        data_dir=str(pack(tmp_path / "pets", kind)), cache_dir=str(tmp_path / "cache")
+    )
+    before = check_task(custom_task(options.data_path), options).manifest
+    write_image(tmp_path / "pets" / "cat" / "0.png", 12345)
+    pack(tmp_path / "pets", kind)
+    after = check_task(custom_task(options.data_path), options).manifest
+    assert before is not None
+    assert after is not None
+    assert before.fingerprint != after.fingerprint
+
+
+@kinds
+@pytest.mark.parametrize("name", ["../out.png", "/out.png", "cat/../../out.png"])
+def test_no_path_of_an_archive_leaves_it(tmp_path: Path, kind: str, name: str) -> None:
+    path = tmp_path / f"pets.{kind}"
+    if kind == "zip":
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr(name, "")
+    else:
+        with tarfile.open(path, "w") as archive:
+            archive.addfile(tarfile.TarInfo(name))
+    assert "is no path inside the dataset's folder" in refusal_of(path)
+
+
+@kinds
+def test_links_in_an_archive_are_not_followed(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / f"pets.{kind}"
+    if kind == "zip":
+        with zipfile.ZipFile(path, "w") as archive:
+            link = zipfile.ZipInfo("cat/1.png")
+            link.external_attr = (stat.S_IFLNK | 0o777) << 16
+            archive.writestr(link, "/etc/passwd")
+    else:
+        with tarfile.open(path, "w") as archive:
+            member = tarfile.TarInfo("cat/1.png")
+            member.type, member.linkname = tarfile.SYMTYPE, "/etc/passwd"
+            archive.addfile(member)
+    assert refusal_of(path) == (
+        f"{path}: cat/1.png is a link or no file; links in archives are not followed"
+    )
+
+
+def test_archives_that_would_fill_the_memory_or_disk_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "pets.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for number in range(10):
+            archive.writestr(f"cat/{number}.png", b"\0" * 2**20)
+    monkeypatch.setattr("sa2vp.data.readers.archive.RATIO_FROM_MIB", 5)
+    assert "its images would unpack to 10 MiB, more than 100 times its size" in refusal_of(path)
+    monkeypatch.setattr("sa2vp.data.readers.archive.MAX_MIB", 0.5)
+    assert "cat/0.png would unpack to 1,048,576 bytes; at most 0.5 MiB" in refusal_of(path)
+
+
+@pytest.mark.parametrize("name", ["pets.tar.gz", "pets.tgz", "pets.zip", "pets.tar"])
+def test_what_is_no_archive_or_compressed_as_a_whole_is_refused(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(b"no archive" * 100)
+    told = "compressed as a whole" if "gz" in name else "cannot be read"
+    assert told in refusal_of(tmp_path / name)
+
+
+@kinds
+def test_damaged_images_of_an_archive_are_named(tmp_path: Path, kind: str) -> None:
+    write_classes(tmp_path / "pets")
+    (tmp_path / "pets" / "dog" / "3.png").write_text("no image")
+    data = pack(tmp_path / "pets", kind)
+    options = DataOptions(data_dir=str(data), cache_dir=str(tmp_path / "cache"))
+    (problem,) = check_task(custom_task(data), options).problems
+    assert problem.startswith("dog/3.png: ")
+
+
+def test_an_archive_of_folders_of_folders_is_refused(tmp_path: Path) -> None:
+    write_classes(tmp_path / "repo" / "Dataset")
+    write_image(tmp_path / "repo" / "Examples" / "1.png", 1)
+    assert "; unpack it and give its folder Dataset, or" in refusal_of(
+        pack(tmp_path / "repo", "zip")
+    )

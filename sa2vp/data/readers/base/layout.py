@@ -35,8 +35,8 @@ def is_image(name: str) -> bool:
     What begins with a dot is hidden, and ``__MACOSX`` is what macOS adds to archives.
     """
     *folders, last = name.split("/")
-    hidden = last.startswith(".") or any(f.startswith(".") or f == "__MACOSX" for f in folders)
-    return not hidden and last.lower().endswith(SUFFIXES)
+    hidden = (of for of in (*folders, last) if of.startswith(".") or of == "__MACOSX")
+    return last.lower().endswith(SUFFIXES) and set(hidden) <= {".", ".."}
 
 
 def lay_out(names: Iterable[str], where: Path) -> pd.DataFrame:
@@ -95,8 +95,11 @@ def _check_classes(paths: list[list[str]], where: Path) -> None:
     top = of_most.split("/")[0]
     folders = sorted(inside[top])
     listed = ", ".join(folders[:SHOWN]) + (", ..." if len(folders) > SHOWN else "")
+    proposal = f"give --data-dir {where / of_most}"
+    if where.is_file():
+        proposal = f"unpack it and give its folder {of_most}"
     counted = f"{len(folders)} folders" if len(folders) > 1 else "a folder"
     raise DataError(
         f"{where}: {top} holds no images but {counted} ({listed}), so it is no class; "
-        f"give --data-dir {where / of_most}, or a table of path, label and split"
+        f"{proposal}, or a table of path, label and split"
     )

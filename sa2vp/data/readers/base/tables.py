@@ -94,7 +94,9 @@ def read_frame(
     missing = [name for name in columns if name not in table.columns]
     if missing:
         there = ", ".join(map(str, table.columns))
-        told = f"; it has {there:.200}" if there and columns != COLUMNS else ""
+        told = f"; it has {there:.200}"
+        if columns == COLUMNS:
+            told = "; others are named by --image-column, --label-column and --split-column"
         raise DataError(f"{path}: no column {missing[0]}; expected {', '.join(columns)}{told}")
     table = table[list(columns)]
     try:
@@ -155,4 +157,6 @@ def _ordered(labels: list[str]) -> list[str]:
 
 def no_dataset(path: Path) -> DataError:
     """Say what was expected of one's own data."""
-    return DataError(f"{path}: expected a folder, or a table ending in {', '.join(TABLES)}")
+    return DataError(
+        f"{path}: expected a folder, .zip or .tar, or a table ending in {', '.join(TABLES)}"
+    )
