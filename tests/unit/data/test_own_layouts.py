@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import pickle
 import stat
 import tarfile
@@ -10,6 +11,8 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from small_datasets import write_image
 
@@ -384,3 +387,98 @@ def test_an_archive_of_folders_of_folders_is_refused(tmp_path: Path) -> None:
     assert "; unpack it and give its folder Dataset, or" in refusal_of(
         pack(tmp_path / "repo", "zip")
     )
+
+
+def write_shard(path: Path, seeds: range, label: str = "label", group: int = 3) -> None:
+    """Write images and labels, two classes in turn, as Hugging Face's datasets do."""
+    rows = []
+    for seed in seeds:
+        file = path.parent / "image.png"
+        write_image(file, seed)
+        rows.append({"image": {"bytes": file.read_bytes(), "path": "x.png"}, label: seed % 2})
+        file.unlink()
+    features = {
+        "image": {"_type": "Image"},
+        label: {"names": ["heron", "crane"], "_type": "ClassLabel"},
+    }
+    noted = {"huggingface": json.dumps({"info": {"features": features}})}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    table = pa.Table.from_pylist(rows).replace_schema_metadata(noted)
+    pq.write_table(table, path, row_group_size=group)
+
+
+@pytest.mark.parametrize("below", ["", "data"])
+def test_parquet_files_that_hold_images_are_read(tmp_path: Path, below: str) -> None:
+    data = tmp_path / "birds"
+    write_shard(data / below / "train-00000-of-00002.parquet", range(10))
+    write_shard(data / below / "train-00001-of-00002.parquet", range(10, 20), group=100)
+    write_shard(data / below / "validation-00000-of-00001.parquet", range(20, 24))
+    write_shard(data / below / "test-00000-of-00001.parquet", range(24, 28))
+    listing = list_custom(data)
+    assert counts(listing) == {
+        "train": {"heron": 10, "crane": 10},
+        "val": {"heron": 2, "crane": 2},
+        "test": {"heron": 2, "crane": 2},
+    }
+    assert listing.classes == ["crane", "heron"]
+    for number, split in enumerate(["train"] * 20 + ["val"] * 4 + ["test"] * 4):
+        images = listing.splits[split]
+        place = number - {"train": 0, "val": 20, "test": 24}[split]
+        write_image(tmp_path / "same.png", number)
+        content, _ = listing.source.read(images.names[place])
+        assert content == (tmp_path / "same.png").read_bytes()
+        assert listing.classes[images.labels[place]] == ("heron", "crane")[number % 2]
+    options = DataOptions(data_dir=str(data), cache_dir=str(tmp_path / "cache"))
+    assert check_task(custom_task(data), options).problems == []
+    copied = pickle.loads(pickle.dumps(listing.source))  # noqa: S301
+    assert (
+        copied.read(listing.splits["val"].names[0])[0]
+        == (listing.source.read(listing.splits["val"].names[0])[0])
+    )
+
+
+def test_a_changed_image_of_a_parquet_file_is_noticed(tmp_path: Path) -> None:
+    options = DataOptions(data_dir=str(tmp_path / "birds"), cache_dir=str(tmp_path / "cache"))
+    prints = []
+    for start in (20, 40):
+        write_shard(tmp_path / "birds" / "train.parquet", range(20))
+        write_shard(tmp_path / "birds" / "test.parquet", range(start, start + 4))
+        report = check_task(custom_task(options.data_path), options)
+        assert report.images == {"train": 16, "val": 4, "test": 4}
+        assert report.manifest is not None
+        prints.append(report.manifest.fingerprint)
+    assert prints[0] != prints[1]
+
+
+def test_columns_of_parquet_files_may_be_named(tmp_path: Path) -> None:
+    write_shard(tmp_path / "train.parquet", range(10), label="species")
+    assert list_custom(tmp_path).classes == ["crane", "heron"]  # the one that has names
+    table = pq.read_table(tmp_path / "train.parquet").replace_schema_metadata(None)
+    pq.write_table(table.append_column("photo", table["image"]), tmp_path / "train.parquet")
+    assert "a column of images; there are: image, photo" in refusal_of(tmp_path)
+    with pytest.raises(DataError, match="no column label; name one of image, species, photo"):
+        list_custom(tmp_path, ("photo", "", ""))
+    (tmp_path / "sa2vp-split.csv").unlink()
+    assert list_custom(tmp_path, ("photo", "species", "")).classes == ["0", "1"]
+
+
+def test_parquet_files_that_cannot_be_used_are_refused(tmp_path: Path) -> None:
+    write_shard(tmp_path / "birds" / "a" / "train.parquet", range(10))
+    write_shard(tmp_path / "birds" / "b" / "train.parquet", range(10))
+    assert f"give one, as --data-dir {tmp_path / 'birds' / 'a'}" in refusal_of(tmp_path / "birds")
+    path = tmp_path / "birds" / "a" / "train.parquet"
+    path.write_bytes(b"PAR1" + b"x" * 100)
+    assert "train.parquet: cannot be read" in refusal_of(path.parent)
+    path.unlink()
+    path.symlink_to(tmp_path / "birds" / "b" / "train.parquet")
+    assert "outside of the folder" in refusal_of(path.parent)
+
+
+def test_a_row_group_that_would_fill_the_memory_is_not_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_shard(tmp_path / "train.parquet", range(10), group=10)
+    listing = list_custom(tmp_path)
+    monkeypatch.setattr("sa2vp.data.readers.parquet_images.GROUP_MIB", 0.001)
+    with pytest.raises(OSError, match=r"its row group has more than 0\.001 MiB; write smaller"):
+        listing.source.read(listing.splits["train"].names[0])
