@@ -100,7 +100,7 @@ def test_a_given_val_becomes_test_where_train_and_val_are_given(tmp_path: Path) 
     )
     options = DataOptions(data_dir=str(tmp_path), cache_dir=str(tmp_path.with_name("cache")))
     report = check_task(custom_task(tmp_path), options)
-    assert (report.problems, report.remarks) == ([], [remark])
+    assert (report.problems, report.remarks, report.drawn) == ([], [remark], [remark])
 
 
 def test_classes_of_few_images_stay_in_train_where_val_is_drawn(tmp_path: Path) -> None:
