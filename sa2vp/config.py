@@ -275,6 +275,19 @@ class SearchConfig(BaseModel):
         Reachable,
         Option("The datasets, or your own; the demo needs none.", FILES, Role.DATA, "DIR"),
     ] = None
+    image_column: Annotated[
+        str | None,
+        Option("Of your own table: the images' paths. Default: path.", FILES, Role.DATA, "NAME"),
+    ] = None
+    label_column: Annotated[
+        str | None,
+        Option("Of your own table: the labels. Default: label.", FILES, Role.DATA, "NAME"),
+    ] = None
+    split_column: Annotated[
+        str | None,
+        Option("Of your own table: the splits. Without one, they are drawn.", FILES, Role.DATA,
+               "NAME"),
+    ] = None  # fmt: skip
     cache_dir: Annotated[
         Path | None,
         Reachable,
@@ -359,6 +372,12 @@ class SearchConfig(BaseModel):
                 f"{grace} of grace, no more begin a rung apart"
             )
         return brackets
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Give what the columns of one's own table are called, as a task has them."""
+        named = (self.image_column, self.label_column, self.split_column)
+        return tuple(name or "" for name in named) if any(named) else ()
 
     @property
     def hyperparameters(self) -> dict[str, Value]:

@@ -32,6 +32,8 @@ class Task:
         download: the class of ``torchvision.datasets`` that can fetch it; empty where none can.
         transform: how images become the model's input.
         final_splits: what final runs train on.
+        columns: of one's own table: what its columns of images, labels and splits are called; empty
+            where none is named, and empty texts for those that are not.
     """
 
     name: str
@@ -44,6 +46,7 @@ class Task:
     download: str = ""
     transform: Transform = "resize"
     final_splits: tuple[str, ...] = ("train",)
+    columns: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

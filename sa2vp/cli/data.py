@@ -43,6 +43,15 @@ class CheckOptions(ChosenTasks):
     """What to check."""
 
     data_dir: Annotated[Path | None, Option("The datasets, or your own.", metavar="DIR")] = None
+    image_column: Annotated[
+        str | None, Option("Of your own table: the images' paths.", metavar="NAME")
+    ] = None
+    label_column: Annotated[
+        str | None, Option("Of your own table: the labels.", metavar="NAME")
+    ] = None
+    split_column: Annotated[
+        str | None, Option("Of your own table: the splits.", metavar="NAME")
+    ] = None
     cache_dir: Annotated[
         Path | None, Option("Where what was found is remembered.", metavar="DIR")
     ] = None

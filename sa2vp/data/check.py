@@ -35,6 +35,7 @@ class TaskReport:
         classes_in_train: how many of them the training split has.
         problems: that a search would fail of or be wrong with, a line each.
         remarks: that the user should know, a line each.
+        drawn: those of them on splits that the data lack and that were drawn.
         manifest: None where the data cannot be listed.
     """
 
@@ -44,12 +45,14 @@ class TaskReport:
     classes_in_train: int | None = None
     problems: list[str] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
+    drawn: list[str] = field(default_factory=list)
     manifest: Manifest | None = None
 
     def __post_init__(self) -> None:
         """Keep lines whole: the names in them may hold anything."""
         self.problems = [printable(line) for line in self.problems]
         self.remarks = [printable(line) for line in self.remarks]
+        self.drawn = [printable(line) for line in self.drawn]
 
 
 def check_task(
@@ -81,7 +84,12 @@ def check_task(
             *_in_two_splits(listing),
             *_damaged(facts.values()),
         ],
-        remarks=[*_missing_classes(task, listing.splits["train"]), *_copies(listing, facts)],
+        remarks=[
+            *listing.remarks,
+            *_missing_classes(task, listing.splits["train"]),
+            *_copies(listing, facts),
+        ],
+        drawn=[*listing.remarks],
         manifest=make_manifest(listing, {name: fact.digest for name, fact in facts.items()}),
     )
 

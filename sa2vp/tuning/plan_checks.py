@@ -27,6 +27,9 @@ def choose_tasks(config: SearchConfig) -> tuple[Task, ...]:
     names = config.tasks
     chosen = None if names is None else [name.strip() for name in names.split(",")]
     if not SUITES[config.suite].own_data:
+        if config.columns:
+            told = f"suite {config.suite} knows its lists; leave the names of columns out"
+            raise OptionError("--image-column, --label-column, --split-column", told)
         try:
             return tuple(suite_tasks(config.suite, chosen))
         except ValueError as error:
@@ -35,7 +38,7 @@ def choose_tasks(config: SearchConfig) -> tuple[Task, ...]:
 
     assert config.data_dir is not None  # noqa: S101 - for the type checker
     try:
-        task = custom_task(config.data_dir)
+        task = custom_task(config.data_dir, config.columns)
     except DataError as error:
         raise OptionError("--data-dir", str(error)) from error
     if chosen not in (None, [task.name]):

@@ -27,11 +27,13 @@ class PlanData:
         manifests: from which fingerprints are made and changes told.
         classes: names of the labels, in order.
         images: how many each split has.
+        drawn: how splits were made that the data lack, a line each.
     """
 
     manifests: dict[str, Manifest]
     classes: dict[str, list[str]]
     images: dict[str, dict[str, int]]
+    drawn: tuple[str, ...] = ()
 
     def described(self) -> dict[str, dict[str, Any]]:
         """Give what the results note of each task."""
@@ -72,6 +74,7 @@ def check_data(
         {task: report.manifest for task, report in reports.items() if report.manifest},
         {task: report.classes for task, report in reports.items()},
         {task: report.images for task, report in reports.items()},
+        tuple(f"{task}: {line}" for task, report in reports.items() for line in report.drawn),
     )
 
 

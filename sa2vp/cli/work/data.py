@@ -48,7 +48,9 @@ def check(options: CheckOptions) -> int:
         DataError: a task is unknown, or there is no such folder.
     """
     data_dir, cache_dir = options.data_dir, options.cache_dir
-    found = find_tasks(options.suite, options.tasks, data_dir)
+    named = (options.image_column, options.label_column, options.split_column)
+    columns = tuple(name or "" for name in named) if any(named) else ()
+    found = find_tasks(options.suite, options.tasks, data_dir, columns)
     if not SUITES[options.suite].brings_images and (data_dir is None or not data_dir.exists()):
         raise DataError(f"--data-dir: no such folder: {data_dir}")
     places = DataOptions(
@@ -61,8 +63,16 @@ def check(options: CheckOptions) -> int:
     return 1 if any(report.problems for report in reports.values()) else 0
 
 
-def find_tasks(suite: str, names: str | None, data_dir: Path | None) -> list[Task]:
+def find_tasks(
+    suite: str, names: str | None, data_dir: Path | None, columns: tuple[str, ...] = ()
+) -> list[Task]:
     """Find a suite's tasks.
+
+    Args:
+        suite: its name.
+        names: of some of its tasks; None is all.
+        data_dir: as given.
+        columns: as a task has them; suites other than one's own have none.
 
     Raises:
         DataError: a task is unknown, or one's own data is malformed.
@@ -70,7 +80,9 @@ def find_tasks(suite: str, names: str | None, data_dir: Path | None) -> list[Tas
     if SUITES[suite].own_data:
         if data_dir is None or not data_dir.exists():
             raise DataError(f"--data-dir: no such folder or table: {data_dir}")
-        return [custom_task(data_dir)]
+        return [custom_task(data_dir, columns)]
+    if columns:
+        raise DataError(f"suite {suite} knows its lists; leave the names of columns out")
     try:
         return suite_tasks(suite, None if names is None else names.split(","))
     except ValueError as error:

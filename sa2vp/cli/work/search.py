@@ -107,7 +107,9 @@ def fetch_data(plan: SearchPlan) -> None:
 
 
 def look_at_data(plan: SearchPlan) -> tuple[PlanData, list[CachePlan]]:
-    """Check the tasks' data; print the whole report for a dry run, else what is to be decoded.
+    """Check the tasks' data; print the whole report for a dry run, else how splits were drawn.
+
+    What is to be decoded is printed of both.
 
     Returns:
         What the data is, and what is still to be decoded.
@@ -117,6 +119,9 @@ def look_at_data(plan: SearchPlan) -> tuple[PlanData, list[CachePlan]]:
     """
     with counting("images checked") as progress:
         data = check_data(plan, progress, console if plan.config.dry_run else None)
+    if not plan.config.dry_run:  # whose report has it
+        for line in data.drawn:
+            console.print(line, soft_wrap=True)
     caches = plan_caches(plan)
     if caches:
         console.print(describe_caches(caches))

@@ -2,146 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from io import BytesIO
 from pathlib import Path
 
-import numpy as np
-import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
-
-from sa2vp.data.errors import DataError
-from sa2vp.data.images.source import FolderSource
-from sa2vp.data.readers.base import SPLITS, Listing, Reader
-from sa2vp.data.readers.base.splits import check_name, make_split, read_bytes
-from sa2vp.results.parquet import UNREADABLE
+from sa2vp.data.readers.base import Listing, Reader
+from sa2vp.data.readers.base.drawing import complete
+from sa2vp.data.readers.base.layout import SPLIT_NAMES
+from sa2vp.data.readers.base.tables import COLUMNS, list_table, read_frame
 from sa2vp.suites import Task
-from sa2vp.text import one_line
-
-COLUMNS = ["path", "label", "split"]
-MAX_ROWS = 20_000_000
-MAX_GIB = 4
-"""Of a Parquet table's three columns, in memory: in a file, few bytes may stand for any number."""
-
-
-def _read_csv(file: BytesIO) -> pd.DataFrame:
-    return pd.read_csv(file, dtype=str, keep_default_na=False)  # a class may be NA
-
-
-def _read_parquet(file: BytesIO) -> pd.DataFrame:
-    """Read the columns that are used.
-
-    Raises:
-        ValueError: the file has a column twice, or would fill the memory: of its rows the metadata
-            tell before anything is read.
-    """
-    content = pq.ParquetFile(file)
-    rows = content.metadata.num_rows
-    if rows > MAX_ROWS:
-        raise ValueError(f"{rows:,} rows; at most {MAX_ROWS:,} are read")
-    names = [name for name in content.schema_arrow.names if name in COLUMNS]
-    if len(names) > len(set(names)):
-        raise ValueError(f"a column is there twice; it has {', '.join(names)}")
-    parts, size = [content.schema_arrow.empty_table().select(names)], 0
-    for batch in content.iter_batches(4096, columns=names):
-        columns = [_spelled_out(column) for column in batch.columns]
-        parts.append(pa.table(columns, batch.schema.names))
-        size += parts[-1].nbytes
-        if size > MAX_GIB * 2**30:
-            raise ValueError(f"{', '.join(names)} take more than {MAX_GIB} GiB")
-    frame: pd.DataFrame = pa.concat_tables(parts[1:] or parts).to_pandas()
-    return frame
-
-
-def _spelled_out(column: pa.Array) -> pa.Array:
-    """Give each row its own text, as it is used; it may be stored as one of a few."""
-    return column.dictionary_decode() if isinstance(column, pa.DictionaryArray) else column
-
-
-TABLES: dict[str, Callable[[BytesIO], pd.DataFrame]] = {
-    ".csv": _read_csv,
-    ".parquet": _read_parquet,
-}
-
-
-def read_table(path: Path, root: Path) -> Listing:
-    """List the images of a table with columns path, label and split.
-
-    Args:
-        path: of the table.
-        root: folder that the paths in it are relative to.
-
-    Raises:
-        DataError: it is no such table; names the row.
-    """
-    read = TABLES.get(path.suffix.lower())
-    if read is None:
-        raise no_dataset(path)
-    file = BytesIO(read_bytes(path))
-    try:
-        table = read(file)
-    except Exception as error:  # damaged tables end in many kinds of errors
-        raise DataError(f"{path}: cannot be read ({one_line(error)})") from error
-    missing = [name for name in COLUMNS if name not in table.columns]
-    if missing:
-        raise DataError(f"{path}: no column {missing[0]}; expected {', '.join(COLUMNS)}")
-    try:
-        texts = table[COLUMNS].astype(str)
-    except (*UNREADABLE, TypeError) as error:
-        told = f"its columns are no text or numbers ({one_line(error)})"
-        raise DataError(f"{path}: {told}") from error
-    lacking = (table[COLUMNS].isna() | (texts == "")).any(axis=1)
-    if lacking.any():
-        raise DataError(f"{path}: row {int(np.flatnonzero(lacking)[0]) + 1} lacks a value")
-    return list_table(texts, root, path)
-
-
-def list_table(table: pd.DataFrame, root: Path, where: Path) -> Listing:
-    """Make a listing of text columns path, label and split.
-
-    Args:
-        table: with these columns.
-        root: folder that the paths are relative to.
-        where: file or folder that it came from, for messages.
-
-    Raises:
-        DataError: a class is not in train, or a split is empty or lists an image twice.
-    """
-    unknown = sorted(set(table["split"]) - set(SPLITS))
-    if unknown:
-        raise DataError(f"{where}: split {unknown[0]!r:.60}; expected {', '.join(SPLITS)}")
-    classes = _ordered(table.loc[table["split"] == "train", "label"].unique().tolist())
-    labels = {name: label for label, name in enumerate(classes)}
-    splits = {}
-    for split in SPLITS:
-        part = table[table["split"] == split]
-        strange = sorted(set(part["label"]) - set(classes))
-        if strange:
-            raise DataError(f"{where}: class {strange[0]} of {split} does not occur in train")
-        names = [check_name(name, str(where)) for name in part["path"]]
-        splits[split] = make_split(
-            where, zip(names, (labels[label] for label in part["label"]), strict=True)
-        )
-    return Listing(root, FolderSource(root), splits, classes)
-
-
-def _ordered(labels: list[str]) -> list[str]:
-    """Sort class names; numbers by their value."""
-    if not all(label.isascii() and label.isdecimal() for label in labels):
-        return sorted(labels)
-    digits = {label: label.lstrip("0") for label in labels}  # too many for int are still a label
-    return sorted(labels, key=lambda label: (len(digits[label]), digits[label]))
-
-
-def no_dataset(path: Path) -> DataError:
-    """Say what was expected of one's own data."""
-    return DataError(f"{path}: expected a folder, or a table ending in {', '.join(TABLES)}")
 
 
 def _read(task: Task, data: Path) -> Listing:
-    del task  # the table says it all
-    return read_table(data, data.parent)
+    """List what a table says; where its columns are named, none has to be of splits."""
+    named = task.columns or ("",) * len(COLUMNS)
+    columns = [name or usual for name, usual in zip(named, COLUMNS, strict=True)]
+    images = read_frame(data, columns, divided=bool(named[-1] or not any(named)))
+    if named[-1]:  # another's table, with another's names of the splits
+        images["split"] = [SPLIT_NAMES.get(name.lower(), name) for name in images["split"]]
+    images, remarks = complete(images, data, data.with_name(f"{data.stem}-split.csv"))
+    return list_table(images, data.parent, data, remarks=remarks)
 
 
-READER = Reader(_read, recognises=lambda data: not data.is_dir(), general=True)
+READER = Reader(_read, recognises=lambda data: not data.is_dir(), general=True, has_columns=True)

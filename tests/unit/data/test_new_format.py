@@ -62,13 +62,13 @@ def read_zip(task, data):
     return Listing(data, Zip(data), splits, classes)
 
 
-READER = Reader(read_zip, recognises=lambda data: data.suffix == ".zip")
+READER = Reader(read_zip, recognises=lambda data: data.suffix == ".pile")
 """
 
 
 @pytest.fixture
 def photos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Photos in class folders, the same in photos.zip beside them, and a reader of such files."""
+    """Photos in class folders, the same in photos.pile beside them, and a reader of such files."""
     (tmp_path / "added").mkdir()
     (tmp_path / "added" / "zipped.py").write_text(READER)
     monkeypatch.setattr(readers, "__path__", [*readers.__path__, str(tmp_path / "added")])
@@ -80,6 +80,7 @@ def photos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
                 seed = 100 * len(split) + 10 * number + label
                 write_image(folder / split / name / f"{number}.png", seed)
     shutil.make_archive(str(folder), "zip", folder)
+    folder.with_suffix(".zip").rename(folder.with_suffix(".pile"))
     return folder
 
 
@@ -96,7 +97,7 @@ def opened(data: Path, *, cached: bool) -> TaskImages:
 
 
 def test_it_is_recognised_checked_and_planned(photos: Path) -> None:
-    data = photos.with_suffix(".zip")
+    data = photos.with_suffix(".pile")
     task, options = custom_task(data), options_for(data, cached=True)
     assert (task.name, task.num_classes, task.format) == ("photos", 2, "zipped")
     report = check_task(task, options)
@@ -110,7 +111,7 @@ def test_it_is_recognised_checked_and_planned(photos: Path) -> None:
 
 @pytest.mark.parametrize("cached", [True, False], ids=["cached", "streamed"])
 def test_runs_load_the_pixels_that_files_would_give(photos: Path, cached: bool) -> None:
-    zipped, files = (opened(data, cached=cached) for data in (photos.with_suffix(".zip"), photos))
+    zipped, files = (opened(data, cached=cached) for data in (photos.with_suffix(".pile"), photos))
     for found, expected in ((zipped.train, files.train), (zipped.test, files.test)):
         assert torch.equal(found.targets, expected.targets)
         every = [torch.arange(len(expected))]

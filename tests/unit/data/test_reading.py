@@ -190,7 +190,11 @@ def test_a_table_is_read(tmp_path: Path, suffix: str) -> None:
         ("path,label,split\na.png,1,dev\n", r"mine\.csv: split 'dev'; expected train, val, test"),
         ("path,label,split\na.png,,train\n", r"mine\.csv: row 1 lacks a value"),
         ("path,label,split\na.png,1,train\nb.png,2,val\n", r"class 2 of val does not occur in tr"),
-        ("path,label,split\na.png,1,train\n", r"mine\.csv: lists no image"),
+        (
+            "path,label,split\na.png,1,train\n",
+            r"mine\.csv: class 1 has fewer than 5 images",
+        ),
+        ("path,label,split\na.png,1,test\n", r"mine\.csv: has test, but no train"),
         ("path,label,split\n../a.png,1,train\n", r"'\.\./a\.png' is no path inside"),
         ("", r"mine\.csv: cannot be read"),
     ],
@@ -225,11 +229,11 @@ def test_a_small_parquet_file_of_much_text_is_not_read(
     column = same if as_dictionary else same.dictionary_decode()
     pq.write_table(pa.table(dict.fromkeys(["path", "label", "split"], column)), path)
     assert path.stat().st_size < 100_000
-    monkeypatch.setattr("sa2vp.data.readers.table.MAX_GIB", 0.05)  # of the 0.06 that it takes
+    monkeypatch.setattr("sa2vp.data.readers.base.tables.MAX_GIB", 0.05)  # of the 0.06 that it takes
     with pytest.raises(DataError, match=r"path, label, split take more than 0\.05 GiB") as refused:
         custom_task(path)
     assert len(str(refused.value)) < 300
-    monkeypatch.setattr("sa2vp.data.readers.table.MAX_GIB", 0.06)
+    monkeypatch.setattr("sa2vp.data.readers.base.tables.MAX_GIB", 0.06)
     with pytest.raises(DataError, match=r"split 'xx*; expected train") as refused:
         custom_task(path)
     assert len(str(refused.value)) < 300

@@ -76,6 +76,7 @@ class Listing:
         classes: the dataset's own name or number of each label, in order.
         decoded: the images, where they are made here at the size that they are trained at: they are
             neither resized, cached nor streamed. None for all others.
+        remarks: that the user should know, a line each.
     """
 
     folder: Path | None
@@ -83,6 +84,7 @@ class Listing:
     splits: Mapping[str, SplitList]
     classes: Sequence[str]
     decoded: TaskData | None = None
+    remarks: Sequence[str] = ()
 
     def names(self, splits: Sequence[str]) -> list[str]:
         """List the images of several splits, one split after the other."""
@@ -103,11 +105,13 @@ class Reader:
         recognises: tells whether one's own data at a path are in this format, from the names of
             files alone. A format that only suites have recognises nothing.
         general: whether readers that recognise the same path know it better.
+        has_columns: whether the ``columns`` of a task may name what is read.
     """
 
     read: Callable[[Task, Path], Listing]
     recognises: Callable[[Path], bool] = _never
     general: bool = False
+    has_columns: bool = False
 
 
 def find_folder(task: Task, data_dir: Path) -> Path:
