@@ -20,6 +20,7 @@ from sa2vp.forecast.cube import Cube
 from sa2vp.forecast.curves import Array, Points, Trial, percent_of, variances_at
 from sa2vp.forecast.earlier import EarlierTask
 from sa2vp.forecast.process import PRIORS, CurveProcess, Places, Priors
+from sa2vp.forecast.threads import one_thread
 from search_spaces import Range
 
 OPENING = 6
@@ -158,8 +159,9 @@ class Forecaster:
             number: of the trial.
             beside: tasks that are searched at the same time, in the order of the suite.
         """
-        view = self._view(trials, self._told_by(beside), number)
-        return view.verdict(number) if view else UNDECIDED
+        with one_thread():
+            view = self._view(trials, self._told_by(beside), number)
+            return view.verdict(number) if view else UNDECIDED
 
     def next(
         self,
@@ -183,7 +185,17 @@ class Forecaster:
         Returns:
             None if nothing is left to do.
         """
-        earlier = self._told_by(beside)
+        with one_thread():
+            return self._next(trials, number, self._told_by(beside), stopped, min_gain)
+
+    def _next(
+        self,
+        trials: Sequence[Trial],
+        number: int | None,
+        earlier: Sequence[EarlierTask],
+        stopped: bool,
+        min_gain: float,
+    ) -> Next | None:
         opening = OPENING_TOLD if earlier else OPENING
         if number is not None and len(trials) < opening:
             return New(self._open(trials, number, earlier))

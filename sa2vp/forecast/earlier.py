@@ -10,6 +10,7 @@ import numpy as np
 from sa2vp.forecast.cube import Cube
 from sa2vp.forecast.curves import Array, Points
 from sa2vp.forecast.process import PRIORS, CurveProcess, Places
+from sa2vp.forecast.threads import one_thread
 from search_spaces import Range
 
 COMPARED = 512
@@ -39,7 +40,8 @@ class EarlierTask:
         self.names = set(ranges)
         self._cube = Cube(ranges)
         points = Points.of(curves, epochs, images)
-        self._process = CurveProcess(self._places(configurations), points, PRIORS)
+        with one_thread():
+            self._process = CurveProcess(self._places(configurations), points, PRIORS)
         everywhere = self._cube.draw(np.random.default_rng(0), COMPARED)
         self._expected: dict[object, float] = {}
         self._mean = float(self._process.mean(self._places(everywhere)).mean())
