@@ -26,7 +26,7 @@ from sa2vp.limits import MAX_IMAGE_SIZE, MAX_PER_TRIAL, MAX_SEED
 from sa2vp.methods import METHODS
 from sa2vp.options import Declared, Known, Option, Options, Role, declared
 from sa2vp.rungs import REDUCTION_FACTOR, grace_epochs, rungs
-from sa2vp.suites import DEMO, SUITES, Suite
+from sa2vp.suites import DEMO, SUITES, Suite, named_columns
 from sa2vp.training.configuration import PRECISIONS, Training
 from search_spaces.kinds import MAX_COUNT, Value
 
@@ -376,8 +376,7 @@ class SearchConfig(BaseModel):
     @property
     def columns(self) -> tuple[str, ...]:
         """Give what the columns of one's own table are called, as a task has them."""
-        named = (self.image_column, self.label_column, self.split_column)
-        return tuple(name or "" for name in named) if any(named) else ()
+        return named_columns(self.image_column, self.label_column, self.split_column)
 
     @property
     def hyperparameters(self) -> dict[str, Value]:

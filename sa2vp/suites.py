@@ -49,6 +49,12 @@ class Task:
     columns: tuple[str, ...] = ()
 
 
+def named_columns(image: str | None, label: str | None, split: str | None) -> tuple[str, ...]:
+    """Give what columns of one's own table are called as a task has it; None is the usual name."""
+    named = (image, label, split)
+    return tuple(name or "" for name in named) if any(named) else ()
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Suite:
     """A list of tasks, and what holds for all of them.

@@ -220,10 +220,8 @@ class TaskSearch:
             return None
         # of trials with the same configuration the best one stands for it
         trials = {_key(row): row for row in reversed(self._record.ranked(self._task))}
-        repeats = [
-            [run for run in self._record.of(self._task, "confirm") if _key(run) == key]
-            for key in trials
-        ]
+        confirming = self._record.of(self._task, "confirm")
+        repeats = [[run for run in confirming if _key(run) == key] for key in trials]
         racers = [_racer(*runs) for runs in zip(trials.values(), repeats, strict=True)]
         found = next_to_repeat(racers, [*trials].index(_key(best)), self._images)
         return None if found is None else [*trials.values()][found]

@@ -14,7 +14,7 @@ from sa2vp.data.custom import custom_task
 from sa2vp.data.download import download_missing
 from sa2vp.data.errors import DataError
 from sa2vp.data.options import DataOptions
-from sa2vp.suites import SUITES, TASKS, Task, suite_tasks
+from sa2vp.suites import SUITES, TASKS, Task, named_columns, suite_tasks
 
 
 def show_tasks(options: TasksOptions) -> int:
@@ -48,8 +48,7 @@ def check(options: CheckOptions) -> int:
         DataError: a task is unknown, or there is no such folder.
     """
     data_dir, cache_dir = options.data_dir, options.cache_dir
-    named = (options.image_column, options.label_column, options.split_column)
-    columns = tuple(name or "" for name in named) if any(named) else ()
+    columns = named_columns(options.image_column, options.label_column, options.split_column)
     found = find_tasks(options.suite, options.tasks, data_dir, columns)
     if not SUITES[options.suite].brings_images and (data_dir is None or not data_dir.exists()):
         raise DataError(f"--data-dir: no such folder: {data_dir}")
