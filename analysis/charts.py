@@ -59,7 +59,7 @@ def rungs(task: str, trials: pd.DataFrame) -> str:
         task: for the title.
         trials: columns epochs_done, epochs_planned and status, in the order they were begun.
     """
-    with drawing(f"Where ASHA stopped the trials of {task}") as (axes, svg):
+    with drawing(f"How far the trials of {task} went") as (axes, svg):
         place = np.arange(len(trials))
         for status, colour in STATUS_COLOURS.items():
             own = (trials["status"] == status).to_numpy()

@@ -112,6 +112,11 @@ def _section(results: Results, of: _TaskRuns, texts: dict[str, str]) -> TaskSect
     )
 
 
+def _by_model(stopped: pd.DataFrame) -> bool:
+    """Tell whether the model stopped trials: its reasons, not ASHA's, give their chances."""
+    return bool(stopped["reason"].astype("string").str.contains("% chance to beat").any())
+
+
 def _search_charts(results: Results, of: _TaskRuns) -> list[Chart]:
     """Draw learning curves, rungs, configurations and importances."""
     trials, finals = of.trials, of.finals
@@ -126,10 +131,14 @@ def _search_charts(results: Results, of: _TaskRuns) -> list[Chart]:
             _chart("Learning curves", charts.learning_curves(of.task, own[0], own[1]), some)
         )
     if len(shown):
-        stopped = shown.loc[shown["status"] == "stopped", "epochs_done"].value_counts().sort_index()
-        where = ", ".join(f"{count} after epoch {epoch}" for epoch, count in stopped.items())
-        caption = f"{some}ASHA stopped {where}." if where else f"{some}ASHA stopped none."
-        found.append(_chart("ASHA's rungs", charts.rungs(of.task, shown), caption))
+        stopped = shown[shown["status"] == "stopped"]
+        counts = stopped["epochs_done"].value_counts().sort_index()
+        where = ", ".join(f"{count} after epoch {epoch}" for epoch, count in counts.items())
+        by, title = (
+            ("The model", "Stopped trials") if _by_model(stopped) else ("ASHA", "ASHA's rungs")
+        )
+        caption = f"{some}{by} stopped {where or 'none'}."
+        found.append(_chart(title, charts.rungs(of.task, shown), caption))
     if shown["last_val_top1"].notna().sum() > 1:
         caption = f"{some}Coloured: ran to the end, blue to orange by accuracy; the others thin."
         found.append(_chart("Configurations", charts.parallel_coordinates(of.task, shown), caption))
